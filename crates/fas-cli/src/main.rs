@@ -1,0 +1,3 @@
+//! The program `fas`.
+
+fn main() {}

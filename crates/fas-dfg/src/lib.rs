@@ -1,0 +1,1 @@
+//! AG-FAS generator.
