@@ -96,11 +96,30 @@ impl Label {
         self == Self::BonaFide
     }
 
+    /// The class without the species: `bona_fide` or `attack`.
+    pub fn class_name(self) -> &'static str {
+        if self.is_bona_fide() {
+            "bona_fide"
+        } else {
+            "attack"
+        }
+    }
+
     /// The species of an attack, `None` for bona fide.
     pub fn species(self) -> Option<PaiSpecies> {
         match self {
             Self::BonaFide => None,
             Self::Attack(species) => Some(species),
+        }
+    }
+}
+
+impl fmt::Display for Label {
+    /// `bona_fide`, or the name of the species.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BonaFide => f.write_str("bona_fide"),
+            Self::Attack(species) => species.fmt(f),
         }
     }
 }
@@ -121,7 +140,16 @@ mod tests {
     #[test]
     fn label_knows_its_species() {
         assert_eq!(Label::BonaFide.species(), None);
-        assert_eq!(Label::Attack(PaiSpecies::Print).species(), Some(PaiSpecies::Print));
+        assert_eq!(
+            Label::Attack(PaiSpecies::Print).species(),
+            Some(PaiSpecies::Print)
+        );
         assert!(!Label::Attack(PaiSpecies::Print).is_bona_fide());
+        assert_eq!(Label::Attack(PaiSpecies::Print).class_name(), "attack");
+        assert_eq!(
+            Label::Attack(PaiSpecies::PaperMask).to_string(),
+            "paper_mask"
+        );
+        assert_eq!(Label::BonaFide.to_string(), "bona_fide");
     }
 }

@@ -1,9 +1,80 @@
 //! Samples, manifests, protocols and batches for face anti-spoofing.
+//!
+//! - What a sample is: [`Sample`] with its [`Label`], [`PaiSpecies`] and [`Split`]; a [`Manifest`] is
+//!   a checked list of samples below one folder, read from and written to CSV.
+//! - What may be used for what: a [`Protocol`] names source and target domains and held-out attacks;
+//!   the [`LeakageGuard`] refuses anything else.
+//! - What a generator of attacks trains on: (content, target, style) triplets of a
+//!   [`TripletSampler`].
+//! - Pixels: [`load_rgb`] and [`list_images`] for files of any origin, [`resize`], [`center_crop`],
+//!   [`flip_horizontal`], and [`image_to_array`] to network values in `[-1, 1]` and back.
+//! - Batches: [`shuffled_batches`] or a [`BalancedSampler`] pick the samples, a [`Batcher`] loads
+//!   them ahead.
+//! - Where the user's copies of the public data sets live: [`DatasetsFile`].
+//!
+//! Everything random takes a seed and an epoch, and depends on nothing else.
+//!
+//! ```
+//! use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
+//! # use fas_data::{Label, Manifest, PaiSpecies, Sample, Split};
+//! # let mut samples = Vec::new();
+//! # for domain in ["sim-C", "sim-I", "sim-M"] {
+//! #     for split in Split::ALL {
+//! #         for label in [Label::BonaFide, Label::Attack(PaiSpecies::Print)] {
+//! #             samples.push(Sample {
+//! #                 id: format!("{domain}/{split}/{label}"), path: "face.png".into(), label,
+//! #                 domain: domain.into(), split, subject: format!("{domain}/{split}"), video: None,
+//! #                 style: format!("{domain}/{label}"), synthetic: false, quality_score: None,
+//! #             });
+//! #         }
+//! #     }
+//! # }
+//! # let manifest = Manifest::new("", samples)?; // or `Manifest::read("manifest.csv")?`
+//! let protocol = Protocol::from_name("CI->M", &["sim-C", "sim-I", "sim-M"])?;
+//! let splits = protocol.select(&manifest)?;
+//!
+//! let guard = LeakageGuard::new(&protocol);
+//! guard.check_training(TrainingPurpose::Generator, &splits.train)?;
+//! let refused = guard.check_training(TrainingPurpose::Generator, &splits.test).unwrap_err();
+//! assert!(refused.to_string().contains("its domain is the target"));
+//! # Ok::<(), fas_data::DataError>(())
+//! ```
 
+mod batch;
+mod batcher_config;
+mod datasets_file;
 mod error;
+mod image_file;
+mod image_folder;
 mod label;
+mod leakage;
+mod manifest;
+mod manifest_file;
+mod protocol;
 mod sample;
+mod sampler;
+mod transform;
+mod triplet;
 
-pub use error::DataError;
+pub use batch::{Batch, Batcher, Batches};
+pub use batcher_config::{BatcherConfig, Fit};
+pub use datasets_file::DatasetsFile;
+pub use error::{DataError, ManifestProblem, ProtocolProblem};
+pub use image_file::{ImageLimits, load_rgb, load_rgb_with_limits};
+pub use image_folder::list_images;
 pub use label::{Label, PaiSpecies};
+pub use leakage::{LeakageGuard, LeakageReason, TrainingPurpose};
+pub use manifest::{ClassCounts, Manifest};
+pub use protocol::{HeldOut, Protocol, ProtocolSplits, TargetSplits};
 pub use sample::{Sample, Split};
+pub use sampler::{BalancedSampler, ordered_batches, shuffled_batches};
+pub use transform::{
+    array_to_image, center_crop, center_square, flip_horizontal, flip_landmarks, image_to_array,
+    resize,
+};
+pub use triplet::{Triplet, TripletSampler};
+
+/// The example of the README is compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

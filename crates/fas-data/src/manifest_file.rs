@@ -1,0 +1,456 @@
+//! Manifest files: CSV (RFC 4180), UTF-8, one sample a row, strict.
+//!
+//! | column | value |
+//! |---|---|
+//! | `id` | unique text |
+//! | `path` | image file relative to the root, `/` between folders |
+//! | `label` | `bona_fide` or `attack` |
+//! | `species` | name of a [`PaiSpecies`]; empty for bona fide |
+//! | `domain`, `subject`, `style` | text |
+//! | `split` | `train`, `development` or `test` |
+//! | `video` | text, or empty |
+//! | `synthetic` | `true` or `false` |
+//! | `quality_score` | finite number, or empty |
+//!
+//! Nothing is trimmed or guessed. A byte order mark is ignored, blank lines are skipped.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use csv::ByteRecord;
+
+use crate::manifest::{HEADER, ManifestRules, canonical_root, check_file};
+use crate::{DataError, Label, Manifest, ManifestProblem, PaiSpecies, Sample};
+
+impl Manifest {
+    /// Reads a manifest file and checks every row and image file; the root is the file's folder.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::ManifestLine`] with the number of the first wrong line, [`DataError::Io`] if the
+    /// file cannot be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        Self::read_in(path, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Like [`read`](Self::read), for images below another folder than the file's.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and [`DataError::Io`] if the root cannot be read.
+    pub fn read_in(path: impl AsRef<Path>, root: impl Into<PathBuf>) -> Result<Self, DataError> {
+        let (path, root) = (path.as_ref(), root.into());
+        let bytes = fs::read(path).map_err(|source| DataError::Io {
+            path: path.to_owned(),
+            action: "read the manifest",
+            source,
+        })?;
+        let canonical_root = canonical_root(&root)?;
+        let samples = read_samples(&bytes, |sample| check_file(&canonical_root, &sample.path))
+            .map_err(|(line, source)| DataError::ManifestLine {
+                path: path.to_owned(),
+                line,
+                source,
+            })?;
+        Ok(Self::from_checked(root, samples))
+    }
+
+    /// Writes the samples to `path`: first to a new file beside it, which then takes its name, so
+    /// that nobody sees half a manifest. Reading it back gives equal samples.
+    ///
+    /// The root is not in the file: write it into the root, or pass the root to
+    /// [`read_in`](Self::read_in).
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Io`] if the file cannot be written; an earlier file is then left as it was.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
+        let path = path.as_ref();
+        let mut temporary_name = OsString::from(".");
+        temporary_name.push(path.file_name().unwrap_or_default());
+        temporary_name.push(format!(".{}.tmp", std::process::id()));
+        let temporary = path.with_file_name(temporary_name);
+        let written = self
+            .write_to(&temporary)
+            .and_then(|()| fs::rename(&temporary, path));
+        written.map_err(|source| {
+            // The first error is the one to report.
+            let _ = fs::remove_file(&temporary);
+            DataError::Io {
+                path: path.to_owned(),
+                action: "write the manifest",
+                source,
+            }
+        })
+    }
+
+    fn write_to(&self, path: &Path) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(BufWriter::new(File::create(path)?));
+        writer.write_record(HEADER)?;
+        for sample in self.samples() {
+            writer.write_record(row(sample))?;
+        }
+        let file = writer.into_inner().map_err(|error| error.into_error())?;
+        let mut file = file.into_inner().map_err(|error| error.into_error())?;
+        file.flush()?;
+        file.sync_all()
+    }
+}
+
+fn row(sample: &Sample) -> [String; HEADER.len()] {
+    [
+        sample.id.clone(),
+        sample.path.to_string_lossy().into_owned(),
+        sample.label.class_name().to_owned(),
+        sample
+            .label
+            .species()
+            .map_or_else(String::new, |species| species.name().to_owned()),
+        sample.domain.clone(),
+        sample.split.name().to_owned(),
+        sample.subject.clone(),
+        sample.video.clone().unwrap_or_default(),
+        sample.style.clone(),
+        sample.synthetic.to_string(),
+        // `{:?}` is the shortest text that parses back to the same number.
+        sample
+            .quality_score
+            .map_or_else(String::new, |score| format!("{score:?}")),
+    ]
+}
+
+type AtLine<T> = Result<T, (u64, ManifestProblem)>;
+
+fn read_samples(
+    bytes: &[u8],
+    check_file: impl Fn(&Sample) -> Result<(), ManifestProblem>,
+) -> AtLine<Vec<Sample>> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    // `flexible`, so that a wrong number of fields is our error, with its line.
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(bytes);
+    let mut record = ByteRecord::new();
+    let mut columns: Option<[usize; HEADER.len()]> = None;
+    let mut rules = ManifestRules::default();
+    let mut samples = Vec::new();
+    let mut lines = LineCounter {
+        bytes,
+        offset: 0,
+        line: 1,
+    };
+    // Reading bytes from memory cannot fail.
+    while reader.read_byte_record(&mut record).unwrap_or(false) {
+        let start = record.position().map_or(0, csv::Position::byte);
+        let line = lines.line_of_record(start as usize);
+        let fields = text_fields(&record).map_err(|problem| (line, problem))?;
+        let Some(columns) = &columns else {
+            columns = Some(find_columns(&fields).map_err(|problem| (line, problem))?);
+            continue;
+        };
+        let sample = parse_row(&fields, columns).map_err(|problem| (line, problem))?;
+        rules
+            .check(&sample, || format!("line {line}"))
+            .and_then(|()| check_file(&sample))
+            .map_err(|problem| (line, problem))?;
+        samples.push(sample);
+    }
+    match columns {
+        Some(_) => Ok(samples),
+        None => Err((1, ManifestProblem::MissingColumn(HEADER[0]))),
+    }
+}
+
+/// Line numbers of records. `csv::Position::line` is the line where the reader stood, which is
+/// before blank lines and, in files with CRLF, before the line feed.
+struct LineCounter<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    line: u64,
+}
+
+impl LineCounter<'_> {
+    fn line_of_record(&mut self, start: usize) -> u64 {
+        while let Some(byte) = self.bytes.get(self.offset) {
+            let ends_line = match byte {
+                b'\n' => true,
+                b'\r' => self.bytes.get(self.offset + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            if self.offset >= start && !matches!(byte, b'\n' | b'\r') {
+                break;
+            }
+            self.line += u64::from(ends_line);
+            self.offset += 1;
+        }
+        self.line
+    }
+}
+
+fn text_fields(record: &ByteRecord) -> Result<Vec<&str>, ManifestProblem> {
+    record
+        .iter()
+        .map(|field| std::str::from_utf8(field).map_err(|_| ManifestProblem::NotUtf8))
+        .collect()
+}
+
+/// Position in the file of each column of [`HEADER`].
+fn find_columns(header: &[&str]) -> Result<[usize; HEADER.len()], ManifestProblem> {
+    for (index, name) in header.iter().enumerate() {
+        if !HEADER.contains(name) {
+            return Err(ManifestProblem::UnknownColumn((*name).to_owned()));
+        }
+        if header[..index].contains(name) {
+            return Err(ManifestProblem::DuplicateColumn((*name).to_owned()));
+        }
+    }
+    let mut columns = [0; HEADER.len()];
+    for (column, name) in columns.iter_mut().zip(HEADER) {
+        *column = header
+            .iter()
+            .position(|found| *found == name)
+            .ok_or(ManifestProblem::MissingColumn(name))?;
+    }
+    Ok(columns)
+}
+
+fn parse_row(fields: &[&str], columns: &[usize; HEADER.len()]) -> Result<Sample, ManifestProblem> {
+    if fields.len() != HEADER.len() {
+        return Err(ManifestProblem::FieldCount {
+            found: fields.len(),
+            expected: HEADER.len(),
+        });
+    }
+    let [
+        id,
+        path,
+        label,
+        species,
+        domain,
+        split,
+        subject,
+        video,
+        style,
+        synthetic,
+        quality_score,
+    ] = columns.map(|column| fields[column]);
+    let label = match label {
+        "bona_fide" if species.is_empty() => Label::BonaFide,
+        "bona_fide" => return Err(ManifestProblem::SpeciesOfBonaFide(species.to_owned())),
+        "attack" => Label::Attack(species.parse::<PaiSpecies>().map_err(|_| {
+            ManifestProblem::BadSpecies {
+                found: species.to_owned(),
+            }
+        })?),
+        other => return Err(ManifestProblem::BadLabel(other.to_owned())),
+    };
+    Ok(Sample {
+        id: id.to_owned(),
+        path: path.into(),
+        label,
+        domain: domain.to_owned(),
+        split: split
+            .parse()
+            .map_err(|_| ManifestProblem::BadSplit(split.to_owned()))?,
+        subject: subject.to_owned(),
+        video: Some(video)
+            .filter(|video| !video.is_empty())
+            .map(str::to_owned),
+        style: style.to_owned(),
+        synthetic: synthetic
+            .parse()
+            .map_err(|_| ManifestProblem::BadSynthetic(synthetic.to_owned()))?,
+        quality_score: parse_quality_score(quality_score)?,
+    })
+}
+
+fn parse_quality_score(text: &str) -> Result<Option<f64>, ManifestProblem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse::<f64>() {
+        Ok(score) if score.is_finite() => Ok(Some(score)),
+        _ => Err(ManifestProblem::BadQualityScore(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Split;
+    use proptest::prelude::*;
+
+    const HEAD: &str =
+        "id,path,label,species,domain,split,subject,video,style,synthetic,quality_score";
+    const GOOD: &str = "a,a.png,attack,print,C,train,s1,,C/print,false,12.5";
+
+    fn parse(text: &str) -> AtLine<Vec<Sample>> {
+        read_samples(text.as_bytes(), |_| Ok(()))
+    }
+
+    #[test]
+    fn reads_every_column() {
+        let samples = parse(&format!("{HEAD}\n{GOOD}\n")).unwrap();
+        let expected = Sample {
+            id: "a".into(),
+            path: "a.png".into(),
+            label: Label::Attack(PaiSpecies::Print),
+            domain: "C".into(),
+            split: Split::Train,
+            subject: "s1".into(),
+            video: None,
+            style: "C/print".into(),
+            synthetic: false,
+            quality_score: Some(12.5),
+        };
+        assert_eq!(samples, std::slice::from_ref(&expected));
+        let reordered = "\u{feff}quality_score,synthetic,style,video,subject,split,domain,species,\
+                         label,path,id\r\n12.5,false,C/print,,s1,train,C,print,attack,a.png,a\r\n";
+        assert_eq!(parse(reordered).unwrap(), [expected]);
+        assert_eq!(parse(HEAD).unwrap(), []);
+    }
+
+    #[test]
+    fn every_error_has_its_line() {
+        let cases = [
+            (
+                "b,b.png,real,,C,train,s1,,C/live,false,",
+                "label `real`; write `bona_fide` or",
+            ),
+            (
+                "b,b.png,bona_fide,print,C,train,s1,,l,false,",
+                "a bona fide sample has no species",
+            ),
+            (
+                "b,b.png,attack,photo,C,train,s1,,C/p,false,",
+                "species `photo`; write one of print",
+            ),
+            ("b,b.png,attack,,C,train,s1,,C/p,false,", "species ``"),
+            ("b,b.png,attack,print,C,dev,s1,,C/p,false,", "split `dev`"),
+            ("b,b.png,attack,print,C,train,s1,,C/p,no,", "synthetic `no`"),
+            (
+                "b,b.png,attack,print,C,train,s1,,C/p,false,inf",
+                "quality_score `inf`",
+            ),
+            (
+                "b,b.png,attack,print,C,train,s1,,C/p,false, 1",
+                "quality_score ` 1`",
+            ),
+            (
+                "b,b.png,attack,print,C,train,s1,,C/p,false",
+                "10 fields, the header has 11",
+            ),
+            ("b,b.png,attack,print,C,train,s1,,C/p,false,1,", "12 fields"),
+            ("b,,attack,print,C,train,s1,,C/p,false,", "`path` is empty"),
+            (
+                ",b.png,attack,print,C,train,s1,,C/p,false,",
+                "`id` is empty",
+            ),
+            (
+                "b,../b.png,attack,print,C,train,s1,,C/p,false,",
+                "path `../b.png` has `..`",
+            ),
+            (
+                "b,/b.png,attack,print,C,train,s1,,C/p,false,",
+                "path `/b.png` is absolute",
+            ),
+            (
+                "a,b.png,attack,print,C,train,s1,,C/p,false,",
+                "id `a` is already used by line 2",
+            ),
+            (
+                "b,b.png,attack,replay,C,train,s1,,C/print,false,",
+                "stands for print at line 2, here for replay",
+            ),
+        ];
+        for end in ["\n", "\r\n", "\r"] {
+            for (row, message) in cases {
+                // A blank line and a field of two lines stand before the row: it is on line 6.
+                let two_lines = GOOD.replacen('a', "a2", 1).replace("s1", "\"s\n1\"");
+                let text = format!("{HEAD}{end}{GOOD}{end}{end}{two_lines}{end}{row}{end}");
+                let (line, problem) = parse(&text).unwrap_err();
+                assert!(problem.to_string().contains(message), "{row}: {problem}");
+                assert_eq!(line, 6, "{row}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_header_is_strict() {
+        let (line, problem) = parse(&HEAD.replace(",video", "")).unwrap_err();
+        assert_eq!(
+            (line, problem),
+            (1, ManifestProblem::MissingColumn("video"))
+        );
+        let (_, problem) = parse(&HEAD.replace("video", "clip")).unwrap_err();
+        assert_eq!(problem, ManifestProblem::UnknownColumn("clip".into()));
+        let (_, problem) = parse(&format!("{HEAD},id")).unwrap_err();
+        assert_eq!(problem, ManifestProblem::DuplicateColumn("id".into()));
+        let (line, problem) = parse("").unwrap_err();
+        assert_eq!((line, problem), (1, ManifestProblem::MissingColumn("id")));
+        let text = [HEAD.as_bytes(), b"\n\xff,a.png"].concat();
+        assert_eq!(
+            read_samples(&text, |_| Ok(())).unwrap_err(),
+            (2, ManifestProblem::NotUtf8)
+        );
+    }
+
+    fn samples() -> impl Strategy<Value = Vec<Sample>> {
+        let text = "[a-z ,\"\r\n\u{e9}\u{feff}#']{1,6}";
+        let one = (
+            [text; 4],
+            proptest::option::of(text),
+            proptest::option::of(proptest::num::f64::NORMAL | proptest::num::f64::ZERO),
+            0..10_usize,
+            0..3_usize,
+            any::<bool>(),
+        );
+        let one = one.prop_map(
+            |([path, domain, subject, style], video, score, kind, split, synthetic)| {
+                let species = PaiSpecies::ALL.get(kind).copied();
+                Sample {
+                    id: path.clone(),
+                    path: format!("{path}/face.png").into(),
+                    label: species.map_or(Label::BonaFide, Label::Attack),
+                    domain,
+                    split: Split::ALL[split],
+                    subject,
+                    video,
+                    style: format!("{style}{kind}"),
+                    synthetic,
+                    quality_score: score,
+                }
+            },
+        );
+        proptest::collection::vec(one, 0..8).prop_map(|mut samples| {
+            for (index, sample) in samples.iter_mut().enumerate() {
+                sample.id += &index.to_string();
+            }
+            samples
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(samples in samples()) {
+            let folder = tempfile::tempdir().unwrap();
+            let manifest = Manifest::new(folder.path(), samples).unwrap();
+            let path = folder.path().join("manifest.csv");
+            manifest.write(&path).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            let back = read_samples(&bytes, |_| Ok(())).unwrap();
+            prop_assert_eq!(&back[..], manifest.samples());
+            for (read, written) in back.iter().zip(manifest.samples()) {
+                prop_assert_eq!(
+                    read.quality_score.map(f64::to_bits),
+                    written.quality_score.map(f64::to_bits)
+                );
+            }
+            prop_assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+}
