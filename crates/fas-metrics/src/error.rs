@@ -165,12 +165,12 @@ pub enum MetricError {
         source: std::io::Error,
     },
 
-    /// A score file is not valid CSV.
-    #[error("{}: not a CSV of scores: {source}", path.display())]
+    /// A score file could not be written or read as CSV.
+    #[error("{}: {source}", path.display())]
     Csv {
         /// The file.
         path: PathBuf,
-        /// Cause, with its line.
+        /// Cause.
         source: csv::Error,
     },
 
@@ -187,6 +187,32 @@ pub enum MetricError {
         column: &'static str,
         /// `missing` or `repeated`.
         problem: &'static str,
+    },
+
+    /// A score file holds bytes that are no UTF-8.
+    #[error("{}, line {line}: not UTF-8; save the file as UTF-8 text", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Line in the file, counted from 1.
+        line: u64,
+    },
+
+    /// A line of a score file has more or fewer fields than the header.
+    #[error(
+        "{}, line {line}: {found} fields where the header has {expected}; write `.` as the decimal \
+         point and quote fields with commas",
+        path.display()
+    )]
+    FieldCount {
+        /// The file.
+        path: PathBuf,
+        /// Line in the file, counted from 1.
+        line: u64,
+        /// Fields on the line.
+        found: usize,
+        /// Fields in the header.
+        expected: usize,
     },
 
     /// A field of a score file is wrong.

@@ -5,8 +5,7 @@
 //! `video` and `subject` may be empty. An empty `score` is a presentation without a decision
 //! (ISO/IEC 30107-3 non-response). Other columns are ignored.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::MetricError;
@@ -30,33 +29,41 @@ impl ScoreFile {
     ///
     /// # Errors
     ///
-    /// [`MetricError::Io`], [`MetricError::Csv`], [`MetricError::Header`],
-    /// [`MetricError::Field`] and [`MetricError::NoRows`]; each names the file and, where there is
-    /// one, the line.
+    /// [`MetricError::Io`], [`MetricError::NotUtf8`], [`MetricError::Header`],
+    /// [`MetricError::FieldCount`], [`MetricError::Field`] and [`MetricError::NoRows`]; each names
+    /// the file and, where there is one, the line.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, MetricError> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|source| MetricError::Io {
+        let bytes = std::fs::read(path).map_err(|source| MetricError::Io {
             path: path.to_owned(),
             action: "read the scores",
             source,
         })?;
-        Self::from_reader(file, path)
+        Self::from_bytes(&bytes, path)
     }
 
-    /// Reads scores from `reader`; `path` names them in errors.
+    /// Reads scores from the content of a file; `path` names it in errors.
     ///
     /// # Errors
     ///
     /// As [`read`](Self::read).
-    pub fn from_reader(reader: impl Read, path: impl AsRef<Path>) -> Result<Self, MetricError> {
+    pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>) -> Result<Self, MetricError> {
         let path = path.as_ref();
+        let text = std::str::from_utf8(bytes).map_err(|error| MetricError::NotUtf8 {
+            path: path.to_owned(),
+            line: line_at(bytes, error.valid_up_to()),
+        })?;
+        // A byte order mark, as spreadsheets write it, is no part of the first name.
+        let text = text.trim_start_matches('\u{feff}').as_bytes();
         let invalid = |source| MetricError::Csv {
             path: path.to_owned(),
             source,
         };
+        // `flexible`, so that a wrong number of fields is our error, with the right line.
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
-            .from_reader(reader);
+            .flexible(true)
+            .from_reader(text);
         let columns = Columns::find(reader.headers().map_err(invalid)?, path)?;
         let mut file = Self {
             samples: Vec::new(),
@@ -67,6 +74,7 @@ impl ScoreFile {
             file.push(&Row {
                 columns: &columns,
                 record: &record,
+                text,
                 path,
             })?;
         }
@@ -88,6 +96,7 @@ impl ScoreFile {
     }
 
     fn push(&mut self, row: &Row) -> Result<(), MetricError> {
+        row.check_field_count()?;
         let label = row.label()?;
         let Some(score) = row.score()? else {
             match label {
@@ -144,8 +153,29 @@ pub fn write_scores(
     writer.flush().map_err(|source| invalid(source.into()))
 }
 
+/// Line of the record that starts at `offset`, counted from 1. `csv::Position::line` is the line
+/// where the reader stood: before blank lines and, after CRLF, before the line feed.
+fn line_at(text: &[u8], offset: usize) -> u64 {
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let offset = offset
+        + text[offset..]
+            .iter()
+            .take_while(|byte| is_end(byte))
+            .count();
+    let ends = text[..offset]
+        .iter()
+        .enumerate()
+        .filter(|&(at, &byte)| match byte {
+            b'\n' => true,
+            b'\r' => text.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        });
+    1 + ends.count() as u64
+}
+
 /// Where the columns are.
 struct Columns {
+    count: usize,
     score: usize,
     label: usize,
     species: Option<usize>,
@@ -161,12 +191,10 @@ impl Columns {
             problem,
         };
         let optional = |name: &'static str| {
-            // A byte order mark, as spreadsheets write it, is no part of the first name.
-            let is_name = |field: &&str| field.trim_start_matches('\u{feff}') == name;
             let mut found = header
                 .iter()
                 .enumerate()
-                .filter(|(_, field)| is_name(field));
+                .filter(|(_, field)| *field == name);
             match (found.next(), found.next()) {
                 (first, None) => Ok(first.map(|(index, _)| index)),
                 (_, Some(_)) => Err(error(name, "repeated")),
@@ -174,6 +202,7 @@ impl Columns {
         };
         let needed = |name| optional(name)?.ok_or_else(|| error(name, "missing"));
         Ok(Self {
+            count: header.len(),
             score: needed("score")?,
             label: needed("label")?,
             species: optional("species")?,
@@ -187,6 +216,7 @@ impl Columns {
 struct Row<'a> {
     columns: &'a Columns,
     record: &'a csv::StringRecord,
+    text: &'a [u8],
     path: &'a Path,
 }
 
@@ -197,10 +227,29 @@ impl Row<'_> {
             .unwrap_or_default()
     }
 
+    fn line(&self) -> u64 {
+        let offset = self.record.position().map_or(0, csv::Position::byte);
+        line_at(self.text, offset as usize)
+    }
+
+    fn check_field_count(&self) -> Result<(), MetricError> {
+        let (found, expected) = (self.record.len(), self.columns.count);
+        if found == expected {
+            return Ok(());
+        }
+        let path = self.path.to_owned();
+        Err(MetricError::FieldCount {
+            path,
+            line: self.line(),
+            found,
+            expected,
+        })
+    }
+
     fn error(&self, column: &'static str, value: &str, problem: &'static str) -> MetricError {
         MetricError::Field {
             path: PathBuf::from(self.path),
-            line: self.record.position().map_or(0, csv::Position::line),
+            line: self.line(),
             column,
             value: value.to_owned(),
             problem,
@@ -251,7 +300,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<ScoreFile, MetricError> {
-        ScoreFile::from_reader(text.as_bytes(), "scores.csv")
+        ScoreFile::from_bytes(text.as_bytes(), "scores.csv")
     }
 
     #[test]
@@ -312,7 +361,14 @@ mod tests {
                 "score,label,score\n0.5,attack,1\n",
                 "repeated column `score`",
             ),
-            ("score,label\n0.5\n", "not a CSV"),
+            (
+                "score,label\n0.5\n",
+                "line 2: 1 fields where the header has 2",
+            ),
+            (
+                "score,label\n0,5,attack\n",
+                "line 2: 3 fields where the header has 2",
+            ),
             ("score,label\n", "no score below the header"),
             ("", "missing column `score`"),
         ];
@@ -320,11 +376,33 @@ mod tests {
             let message = read(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{text:?}: {message}");
         }
+        let error = ScoreFile::from_bytes(b"score,label\n1,attack\n1,\xff\n", "s.csv");
+        let message = error.unwrap_err().to_string();
+        assert!(message.contains("s.csv, line 3: not UTF-8"), "{message}");
         let message = ScoreFile::read("no/such.csv").unwrap_err().to_string();
         assert!(
             message.contains("no/such.csv: cannot read the scores"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn line_numbers_are_those_of_an_editor() {
+        for end in ["\n", "\r\n", "\r"] {
+            let lines = [
+                "\u{feff}score,label,subject",
+                "1,attack,a",
+                "",
+                "1,attack,\"b",
+                "c\"",
+                "1,live,d",
+            ];
+            let message = read(&lines.join(end)).unwrap_err().to_string();
+            assert!(
+                message.contains("line 6, column `label`"),
+                "{end:?}: {message}"
+            );
+        }
     }
 
     #[test]
@@ -338,9 +416,7 @@ mod tests {
         let mut bytes = Vec::new();
         write_scores(&samples, &mut bytes, "out.csv").unwrap();
         assert_eq!(
-            ScoreFile::from_reader(&bytes[..], "out.csv")
-                .unwrap()
-                .samples,
+            ScoreFile::from_bytes(&bytes, "out.csv").unwrap().samples,
             samples
         );
     }

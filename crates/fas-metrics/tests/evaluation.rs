@@ -17,7 +17,7 @@ const FRAMES: &str = "score,label,species,video,subject\n\
     ,attack,replay,a4,p3\n,bona_fide,,b4,p3\n";
 
 fn frames() -> ScoreSet {
-    ScoreFile::from_reader(FRAMES.as_bytes(), "frames.csv")
+    ScoreFile::from_bytes(FRAMES.as_bytes(), "frames.csv")
         .unwrap()
         .into_set()
         .unwrap()
