@@ -1,6 +1,6 @@
 //! Draws a contact sheet: one block a domain, one row a person, one column a presentation.
 //!
-//! `cargo run --release -p fas-sim --example contact_sheet -- FACES_DIR OUT.png [PEOPLE] [SIZE]`
+//! `cargo run --release -p fas-sim --example contact_sheet -- FACES_DIR OUT.png [PEOPLE] [SIZE] [ZOOM]`
 //!
 //! `FACES_DIR` holds square face crops (eyes at 31 % and 67 % of the width, 31 % of the height).
 //! Expected: live face and eight attacks in each row; domains differ in colour, devices and noise.
@@ -13,12 +13,13 @@ use fas_sim::{Domain, Face, Presentation};
 use image::imageops;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let usage = "usage: contact_sheet FACES_DIR OUT.png [PEOPLE] [SIZE]";
+    let usage = "usage: contact_sheet FACES_DIR OUT.png [PEOPLE] [SIZE] [ZOOM]";
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or(usage)?);
     let output = PathBuf::from(arguments.next().ok_or(usage)?);
     let people: usize = arguments.next().map_or(Ok(3), |text| text.parse())?;
     let size: u32 = arguments.next().map_or(Ok(64), |text| text.parse())?;
+    let zoom: u32 = arguments.next().map_or(Ok(1), |text| text.parse())?;
 
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?
         .map(|entry| Ok(entry?.path()))
@@ -56,7 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             domain.name
         );
     }
-    sheet.save(&output)?;
+    let (width, height) = (sheet.width() * zoom, sheet.height() * zoom);
+    imageops::resize(&sheet, width, height, imageops::FilterType::Nearest).save(&output)?;
     println!("{}", output.display());
     Ok(())
 }

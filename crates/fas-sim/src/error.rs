@@ -63,6 +63,12 @@ pub enum SimError {
         /// Domains of the configuration.
         domains: usize,
     },
+    /// A subject that is in the pools of two splits.
+    #[error("subject `{0}` is in the pools of two splits; a subject may be in one only")]
+    SubjectInTwoPools(String),
+    /// Samples that make no valid manifest, or a protocol that contradicts itself.
+    #[error(transparent)]
+    Data(#[from] fas_data::DataError),
     /// A benchmark folder that exists already.
     #[error("`{0}` exists already; remove it or write elsewhere")]
     FolderExists(PathBuf),

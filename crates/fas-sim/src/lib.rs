@@ -1,6 +1,7 @@
 //! Simulated presentation attacks, captures and benchmark domains on any folder of faces.
 
 mod bayer;
+mod benchmark;
 mod camera;
 mod domain;
 mod error;
@@ -17,6 +18,9 @@ mod random;
 mod replay;
 mod style;
 
+pub use benchmark::{
+    Benchmark, BenchmarkConfig, BenchmarkDomain, FacePools, FactorShifts, SplitSize,
+};
 pub use domain::Domain;
 pub use error::SimError;
 pub use face::{CANONICAL_LANDMARKS_128, Face};

@@ -51,8 +51,8 @@ impl QualityProfile {
             colour_sampling: ColourSampling::Bayer,
             full_scale_electrons: Interval::new(4000.0, 6000.0),
             read_noise: 8.0,
-            noise_reduction: Interval::new(0.25, 0.40),
-            sharpening: Interval::new(0.3, 0.5),
+            noise_reduction: Interval::new(0.40, 0.50),
+            sharpening: Interval::new(0.2, 0.3),
             resolution: Interval::fixed(1.0),
             jpeg_quality: Interval::new(68.0, 80.0),
         }
@@ -67,9 +67,9 @@ impl QualityProfile {
             colour_sampling: ColourSampling::Bayer,
             full_scale_electrons: Interval::new(1400.0, 2200.0),
             read_noise: 12.0,
-            noise_reduction: Interval::new(0.40, 0.55),
+            noise_reduction: Interval::new(0.30, 0.40),
             sharpening: Interval::fixed(0.0),
-            resolution: Interval::new(0.62, 0.70),
+            resolution: Interval::new(0.72, 0.80),
             jpeg_quality: Interval::new(60.0, 72.0),
         }
     }

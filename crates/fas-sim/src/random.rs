@@ -35,11 +35,6 @@ impl Stream {
         (self.rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32
     }
 
-    /// Uniform index in `0..len`.
-    pub(crate) fn index(&mut self, len: usize) -> usize {
-        ((u64::from(self.rng.next_u32()) * len as u64) >> 32) as usize
-    }
-
     /// Standard normal (Box-Muller).
     pub(crate) fn normal(&mut self) -> f32 {
         if let Some(value) = self.spare_normal.take() {

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Interval;
-use crate::linear_image::LinearImage;
 use crate::placement::Canvas;
 use crate::random::Stream;
 
@@ -73,15 +72,6 @@ impl Paper {
         let size = self.shading.len();
         let cell = (y * self.cells / size) * self.cells + x * self.cells / size;
         self.shading[x] * self.texture[cell]
-    }
-
-    /// Applies [`shade`](Self::shade) to every pixel.
-    pub(crate) fn apply(&self, image: &mut LinearImage) {
-        let width = image.width();
-        for (index, pixel) in image.pixels_mut().iter_mut().enumerate() {
-            let shade = self.shade(index % width, index / width);
-            *pixel = pixel.map(|v| v * shade);
-        }
     }
 }
 

@@ -135,7 +135,7 @@ fn oled() -> Display {
         placement: PlacementConfig {
             rotation: Interval::around(0.07, 0.004),
             tilt: Interval::around(0.004, 0.002),
-            scale: Interval::new(0.99, 1.02),
+            scale: Interval::new(1.04, 1.07),
             shift: Interval::around(0.0, 0.5),
         },
     }
@@ -173,9 +173,9 @@ fn resin_mask() -> ResinMask {
         size: Interval::around(1.10, 0.03),
         albedo: [0.62, 0.40, 0.28],
         paint: Interval::new(0.94, 1.06),
-        detail: 0.55,
-        relief: 0.65,
-        gloss: Interval::around(0.45, 0.05),
+        detail: 0.65,
+        relief: 0.70,
+        gloss: Interval::around(0.40, 0.05),
         eyes: EyeOpening {
             half_width: Interval::around(0.20, 0.01),
             half_height: Interval::around(0.115, 0.008),

@@ -135,7 +135,7 @@ fn oled() -> Display {
         placement: PlacementConfig {
             rotation: Interval::around(-0.09, 0.004),
             tilt: Interval::around(-0.004, 0.002),
-            scale: Interval::new(0.99, 1.02),
+            scale: Interval::new(1.04, 1.07),
             shift: Interval::around(0.0, 0.5),
         },
     }

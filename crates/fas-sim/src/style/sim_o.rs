@@ -32,12 +32,12 @@ fn halftone() -> HalftonePrinter {
         screen_angles: [18.4, 71.6, 0.0, 45.0],
         phase: Interval::new(-0.08, 0.08),
         dot_softness: 0.18,
-        light_scatter: Interval::around(0.40, 0.04),
+        light_scatter: Interval::around(0.55, 0.04),
         inks: InkSet::process(),
         tone: PrintTone {
             saturation: Interval::around(0.75, 0.06),
             exponent: Interval::around(0.85, 0.04),
-            black_replacement: 0.6,
+            black_replacement: 0.3,
         },
         paper: PaperConfig {
             white: [0.90, 0.91, 0.89],
@@ -135,7 +135,7 @@ fn oled() -> Display {
         placement: PlacementConfig {
             rotation: Interval::around(-0.06, 0.004),
             tilt: Interval::around(-0.005, 0.002),
-            scale: Interval::new(0.99, 1.02),
+            scale: Interval::new(1.04, 1.07),
             shift: Interval::around(0.0, 0.5),
         },
     }
@@ -171,11 +171,11 @@ fn paper_mask() -> PaperMask {
 fn resin_mask() -> ResinMask {
     ResinMask {
         size: Interval::around(1.16, 0.03),
-        albedo: [0.66, 0.45, 0.38],
+        albedo: [0.58, 0.38, 0.32],
         paint: Interval::new(0.94, 1.06),
-        detail: 0.50,
-        relief: 0.70,
-        gloss: Interval::around(0.50, 0.05),
+        detail: 0.65,
+        relief: 0.75,
+        gloss: Interval::around(0.40, 0.05),
         eyes: EyeOpening {
             half_width: Interval::around(0.20, 0.01),
             half_height: Interval::around(0.115, 0.008),
