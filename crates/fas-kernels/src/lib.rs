@@ -1,1 +1,26 @@
-//! Fast tensor operations.
+//! Fast tensor operations for face anti-spoofing networks, on every Burn backend.
+//!
+//! Each function is a drop-in for a composition of Burn operations and is dispatched by the
+//! device of its tensors:
+//!
+//! - on Flex (feature `flex`) a vectorised kernel that uses all cores runs, for `f32`;
+//! - on CubeCL runtimes (features `cuda`, `vulkan`, `wgpu`, `cpu`) and for other types, the
+//!   composition of Burn operations;
+//! - on an autodiff device a hand-written backward pass runs, through the kernels of the backend
+//!   below.
+//!
+//! A backend enabled in `burn` must be enabled here too: `burn/flex` alone does not compile the
+//! kernels in, and a call then panics. With a CubeCL runtime and `burn/fusion`, enable `fusion`.
+//!
+//! Results do not depend on the number of threads. Threads are those of rayon's current pool.
+
+mod backends;
+#[cfg(feature = "flex")]
+mod buffer;
+mod conv2d;
+mod ops;
+#[cfg(feature = "flex")]
+mod simd;
+
+pub use conv2d::conv2d;
+pub use ops::KernelOps;

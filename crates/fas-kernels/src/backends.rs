@@ -1,0 +1,58 @@
+//! The operations on each backend.
+
+use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
+use burn::backend::ops::ConvOptions;
+use burn::backend::tensor::FloatTensor;
+
+use crate::KernelOps;
+use crate::conv2d;
+
+/// CubeCL runtimes keep the references: their fusion of elementwise operations is close to ours.
+#[cfg(feature = "cubecl")]
+impl KernelOps for burn_cubecl::CubeBackend {}
+
+#[cfg(feature = "flex")]
+impl KernelOps for burn::backend::Flex {
+    fn convolution(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        conv2d::flex::forward(x, weight, bias, options)
+    }
+
+    fn convolution_input_gradient(
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        input_dims: [usize; 4],
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        conv2d::flex::input_gradient(gradient, weight, input_dims, options)
+    }
+
+    fn convolution_weight_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        weight_dims: [usize; 4],
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        conv2d::flex::weight_gradient(x, gradient, weight_dims, options)
+    }
+
+    fn convolution_bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        conv2d::flex::bias_gradient(gradient)
+    }
+}
+
+/// Gradients themselves keep the differentiable references.
+impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
+    fn convolution(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        conv2d::autodiff::conv2d::<B, C>(x, weight, bias, options)
+    }
+}

@@ -1,0 +1,87 @@
+//! Two-dimensional convolution.
+//!
+//! Fast on Flex for `f32`, one group, no dilation, the same stride 1 or 2 on both axes, and either
+//! a 3x3 kernel with padding 1 or a 1x1 kernel without padding; everything else runs Burn's own
+//! operation with the same result.
+
+pub(crate) mod autodiff;
+#[cfg(feature = "flex")]
+pub(crate) mod flex;
+#[cfg(feature = "flex")]
+mod gather;
+#[cfg(feature = "flex")]
+mod layout;
+pub(crate) mod reference;
+#[cfg(feature = "flex")]
+mod weight_gradient;
+
+use burn::backend::Dispatch;
+use burn::tensor::{Tensor, ops::ConvOptions};
+
+use crate::KernelOps;
+
+/// Convolves `x` with `weight`: a drop-in for [`burn::tensor::module::conv2d`].
+///
+/// # Shapes
+///
+/// - x: `[batch_size, channels_in, height, width]`
+/// - weight: `[channels_out, channels_in / groups, kernel_height, kernel_width]`
+/// - bias: `[channels_out]`
+/// - output: `[batch_size, channels_out, height_out, width_out]`
+///
+/// # Numbers
+///
+/// Every output is one chain of fused multiply-adds over input channels and taps: within
+/// `k * 2^-24 * sum |x| |w|` of the exact value for `k = channels_in * taps` products, and
+/// independent of the number of threads. NaN and infinity pass through; a padded zero times an
+/// infinite weight is NaN.
+///
+/// # Panics
+///
+/// If the channels of `x`, `weight` and `bias` do not fit each other.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "flex")]
+/// # {
+/// use burn::tensor::{Device, Tensor, ops::ConvOptions};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<4>::ones([1, 2, 4, 4], &device);
+/// let weight = Tensor::<4>::ones([3, 2, 3, 3], &device);
+/// let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+/// let y = fas_kernels::conv2d(x, weight, None, options);
+/// assert_eq!(y.dims(), [1, 3, 4, 4]);
+/// # }
+/// ```
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: impl Into<ConvOptions<2>>,
+) -> Tensor<4> {
+    let options = options.into();
+    let (x_dims, weight_dims) = (x.dims(), weight.dims());
+    assert_eq!(
+        x_dims[1],
+        weight_dims[1] * options.groups,
+        "conv2d: input {x_dims:?} has {} channels, weight {weight_dims:?} wants {} in {} group(s)",
+        x_dims[1],
+        weight_dims[1] * options.groups,
+        options.groups
+    );
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight_dims[0]], (&x.device(), x.dtype())));
+    let [channels] = bias.dims();
+    assert_eq!(
+        channels, weight_dims[0],
+        "conv2d: bias has {channels} channels, weight {weight_dims:?} makes {}",
+        weight_dims[0]
+    );
+    Tensor::from_dispatch(Dispatch::convolution(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        options,
+    ))
+}

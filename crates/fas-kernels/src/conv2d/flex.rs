@@ -1,0 +1,321 @@
+//! Convolution on the Flex backend.
+
+use burn::backend::flex::{Flex, FlexTensor};
+use burn::backend::ops::ModuleOps;
+use burn::tensor::ops::ConvOptions;
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::gather::{Gather, PackedWeight, Target};
+use super::layout::PaddedLayout;
+use super::weight_gradient::WeightGradient;
+use crate::buffer::{all_f32, dims, read, tensor};
+use crate::simd;
+
+/// Sizes of a convolution that the kernels compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Case {
+    batch_size: usize,
+    channels_in: usize,
+    channels_out: usize,
+    input: [usize; 2],
+    output: [usize; 2],
+    /// 3 (padding 1) or 1 (padding 0).
+    kernel: usize,
+    /// 1 or 2.
+    stride: usize,
+}
+
+impl Case {
+    /// `None` if Burn's own operation must serve.
+    fn new(x: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Option<Self> {
+        let stride = options.stride[0];
+        let kernel = weight[2];
+        let padding = match kernel {
+            1 => (0, 0),
+            3 => (1, 1),
+            _ => return None,
+        };
+        let supported = options.groups == 1
+            && options.dilation == [1, 1]
+            && options.padding == [padding, padding]
+            && options.stride == [stride, stride]
+            && stride <= 2
+            && weight[3] == kernel
+            && x.iter().chain(&weight).all(|&size| size > 0);
+        let mut input = [x[2], x[3]];
+        // A 1x1 kernel sees no neighbours: any shape of the same pixels serves, and rows of whole
+        // vectors need no padding.
+        if supported && kernel == 1 && stride == 1 && input[0] * input[1] % 64 == 0 {
+            input = [input[0] * input[1] / 64, 64];
+        }
+        supported.then(|| Self {
+            batch_size: x[0],
+            channels_in: weight[1],
+            channels_out: weight[0],
+            input,
+            output: input.map(|size| (size - 1) / stride + 1),
+            kernel,
+            stride,
+        })
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel * self.kernel
+    }
+}
+
+/// Planes in `layout`: borrowed when the source already is in it.
+enum Padded<'a> {
+    Source(&'a [f32]),
+    Copy(Vec<f32>),
+}
+
+impl<'a> Padded<'a> {
+    fn new(source: &'a [f32], size: [usize; 2], layout: &PaddedLayout) -> Self {
+        if layout.is_source() && size[1] % 64 == 0 {
+            return Self::Source(source);
+        }
+        let pixels = size[0] * size[1];
+        let planes = source.len() / pixels;
+        let mut padded = vec![0.0; layout.buffer_len(planes)];
+        padded[..planes * layout.plane]
+            .par_chunks_exact_mut(layout.plane)
+            .zip(source.par_chunks_exact(pixels))
+            .with_min_len(4)
+            .for_each(|(padded, source)| layout.fill(source, padded));
+        Self::Copy(padded)
+    }
+
+    fn as_slice(&self) -> &[f32] {
+        match self {
+            Self::Source(source) => source,
+            Self::Copy(copy) => copy,
+        }
+    }
+}
+
+/// See [`KernelOps::convolution`](crate::KernelOps::convolution).
+pub(crate) fn forward(
+    x: FlexTensor,
+    weight: FlexTensor,
+    bias: FlexTensor,
+    options: ConvOptions<2>,
+) -> FlexTensor {
+    let (x_dims, weight_dims) = (dims(&x), dims(&weight));
+    let same_type = all_f32(&[&x, &weight, &bias]);
+    let Some(case) = Case::new(x_dims, weight_dims, &options).filter(|_| same_type) else {
+        return Flex::conv2d(x, weight, Some(bias), options);
+    };
+    let layout = PaddedLayout::input(case.input, case.kernel, case.stride);
+    let (x, weight, bias) = (read(&x), read(&weight), read(&bias));
+    let taps: Vec<usize> = (0..case.taps()).collect();
+    let packed = PackedWeight::new(
+        &weight,
+        [case.channels_out, case.channels_in],
+        [case.channels_in * taps.len(), taps.len()],
+        &taps,
+    );
+    let source = Padded::new(&x, case.input, &layout);
+    let target = Target::dense(case.output);
+    let mut output = vec![0.0; case.batch_size * case.channels_out * target.plane];
+    Gather {
+        source: source.as_slice(),
+        channels_in: case.channels_in,
+        channels_out: case.channels_out,
+        plane: layout.plane,
+        row: layout.row,
+        taps: &layout.taps,
+        weight: &packed,
+        bias: Some(&bias),
+        target,
+    }
+    .run(&mut output);
+    let size = |axis: usize| (x_dims[axis] - 1) / case.stride + 1;
+    tensor(
+        output,
+        [case.batch_size, case.channels_out, size(2), size(3)],
+    )
+}
+
+/// See [`KernelOps::convolution_input_gradient`](crate::KernelOps::convolution_input_gradient).
+pub(crate) fn input_gradient(
+    gradient: FlexTensor,
+    weight: FlexTensor,
+    input_dims: [usize; 4],
+    options: ConvOptions<2>,
+) -> FlexTensor {
+    let same_type = all_f32(&[&gradient, &weight]);
+    let Some(case) = Case::new(input_dims, dims(&weight), &options).filter(|_| same_type) else {
+        return super::reference::input_gradient::<Flex>(gradient, weight, input_dims, options);
+    };
+    let (gradient, weight) = (read(&gradient), read(&weight));
+    let target = Target::dense(case.input);
+    let mut output = vec![0.0; case.batch_size * case.channels_in * target.plane];
+    let layout = match (case.kernel, case.stride) {
+        (3, 2) => PaddedLayout::strided_gradient(case.output),
+        (kernel, _) => PaddedLayout::input(case.output, kernel, 1),
+    };
+    let source = Padded::new(&gradient, case.output, &layout);
+    for pass in passes(&case, &layout, target) {
+        let packed = PackedWeight::new(
+            &weight,
+            [case.channels_in, case.channels_out],
+            [case.taps(), case.channels_in * case.taps()],
+            &pass.weight_taps,
+        );
+        Gather {
+            source: source.as_slice(),
+            channels_in: case.channels_out,
+            channels_out: case.channels_in,
+            plane: layout.plane,
+            row: layout.row,
+            taps: &pass.taps,
+            weight: &packed,
+            bias: None,
+            target: pass.target,
+        }
+        .run(&mut output);
+    }
+    tensor(output, input_dims)
+}
+
+/// Part of an input gradient: pixels of one parity, and the taps that reach them.
+struct Pass {
+    target: Target,
+    /// Offsets into the padded output gradient.
+    taps: Vec<usize>,
+    /// The kernel's tap that each offset meets.
+    weight_taps: Vec<usize>,
+}
+
+fn passes(case: &Case, layout: &PaddedLayout, dense: Target) -> Vec<Pass> {
+    if case.stride == 1 {
+        // The transposed convolution is a convolution with the kernel turned by half.
+        return vec![Pass {
+            target: dense,
+            taps: layout.taps.clone(),
+            weight_taps: (0..case.taps()).rev().collect(),
+        }];
+    }
+    let [height, width] = case.input;
+    let grid = |y: usize, x: usize| Target {
+        rows: (height - y).div_ceil(2),
+        columns: (width - x).div_ceil(2),
+        start: y * width + x,
+        row_step: 2 * width,
+        column_step: 2,
+        ..dense
+    };
+    if case.kernel == 1 {
+        // The skipped pixels keep their zero.
+        return vec![Pass {
+            target: grid(0, 0),
+            taps: layout.taps.clone(),
+            weight_taps: vec![0],
+        }];
+    }
+    // `y + 1 - ky` must be even: even rows meet ky = 1 only; odd rows meet ky = 0 one row below
+    // and ky = 2 in their own row.
+    let pairs = |parity: usize| -> &[(usize, usize)] {
+        if parity == 0 {
+            &[(0, 1)]
+        } else {
+            &[(0, 2), (1, 0)]
+        }
+    };
+    [(0, 0), (0, 1), (1, 0), (1, 1)]
+        .into_iter()
+        .filter(|&(y, x)| y < height && x < width)
+        .map(|(y, x)| {
+            let (taps, weight_taps) = pairs(y)
+                .iter()
+                .flat_map(|&(dy, ky)| {
+                    pairs(x)
+                        .iter()
+                        .map(move |&(dx, kx)| (layout.taps[2 * dy + dx], 3 * ky + kx))
+                })
+                .unzip();
+            Pass {
+                target: grid(y, x),
+                taps,
+                weight_taps,
+            }
+        })
+        .collect()
+}
+
+/// See [`KernelOps::convolution_weight_gradient`](crate::KernelOps::convolution_weight_gradient).
+pub(crate) fn weight_gradient(
+    x: FlexTensor,
+    gradient: FlexTensor,
+    weight_dims: [usize; 4],
+    options: ConvOptions<2>,
+) -> FlexTensor {
+    let same_type = all_f32(&[&x, &gradient]);
+    let Some(case) = Case::new(dims(&x), weight_dims, &options).filter(|_| same_type) else {
+        return super::reference::weight_gradient::<Flex>(x, gradient, weight_dims, options);
+    };
+    let (x, gradient) = (read(&x), read(&gradient));
+    let layout = PaddedLayout::input(case.input, case.kernel, case.stride);
+    let source = Padded::new(&x, case.input, &layout);
+    let output = WeightGradient {
+        source: source.as_slice(),
+        gradient: &gradient,
+        batch_size: case.batch_size,
+        channels_in: case.channels_in,
+        channels_out: case.channels_out,
+        size: case.output,
+        plane: layout.plane,
+        row: layout.row,
+        taps: &layout.taps,
+    }
+    .run();
+    tensor(output, weight_dims)
+}
+
+/// See [`KernelOps::convolution_bias_gradient`](crate::KernelOps::convolution_bias_gradient).
+pub(crate) fn bias_gradient(gradient: FlexTensor) -> FlexTensor {
+    let [batch_size, channels, height, width] = dims(&gradient);
+    let pixels = height * width;
+    if !all_f32(&[&gradient]) || pixels == 0 {
+        return super::reference::bias_gradient::<Flex>(gradient);
+    }
+    let gradient = read(&gradient);
+    let mut output = vec![0.0; channels];
+    output
+        .par_iter_mut()
+        .with_min_len(4)
+        .enumerate()
+        .for_each(|(c, output)| {
+            *output = (0..batch_size)
+                .map(|n| simd::dispatch(Sum(&gradient[(n * channels + c) * pixels..][..pixels])))
+                .sum();
+        });
+    tensor(output, [channels])
+}
+
+/// Sum of a slice.
+struct Sum<'a>(&'a [f32]);
+
+impl WithSimd for Sum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let (vectors, tail) = S::as_simd_f32s(self.0);
+        let (fours, rest) = vectors.as_chunks::<4>();
+        let mut sums = [simd.splat_f32s(0.0); 4];
+        for four in fours {
+            for (sum, value) in sums.iter_mut().zip(four) {
+                *sum = simd.add_f32s(*sum, *value);
+            }
+        }
+        for value in rest {
+            sums[0] = simd.add_f32s(sums[0], *value);
+        }
+        let [a, b, c, d] = sums;
+        let sum = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
+        simd.reduce_sum_f32s(sum) + tail.iter().sum::<f32>()
+    }
+}

@@ -1,0 +1,196 @@
+//! Zero-padded copies of an image in which every kernel tap is one constant offset.
+//!
+//! A convolution reads, for output pixel `(y, x)` and tap `(ky, kx)`, the input pixel
+//! `(stride y + ky - padding, stride x + kx - padding)`. The copy puts one zero column between
+//! rows and zero rows around the image, and for stride 2 splits it into its four parity phases.
+//! Then with `q = y row + x` the value is at `q + taps[ky, kx]`: vectors of consecutive output
+//! pixels read consecutive inputs, and no im2col matrix is ever stored. Positions with
+//! `x >= columns` compute nonsense that is not copied out.
+
+/// Largest number of floats read past the last plane by a vector kernel.
+const SLACK: usize = 64;
+
+/// How one image plane is padded, and where the taps are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PaddedLayout {
+    /// Height and width of the source planes.
+    source: [usize; 2],
+    /// Parity phases a side: 1, or 2 for stride 2.
+    phases: usize,
+    /// Pixels skipped a side: `phases` when only one phase is kept (1x1 kernels).
+    step: usize,
+    /// Zero rows above and zero columns left of the image.
+    lead: usize,
+    /// Rows of one phase.
+    rows: usize,
+    /// Floats from one row to the next.
+    pub(crate) row: usize,
+    /// Floats of one channel.
+    pub(crate) plane: usize,
+    /// Offset of each tap, `ky` major.
+    pub(crate) taps: Vec<usize>,
+}
+
+impl PaddedLayout {
+    /// Input of a convolution with a 3x3 kernel, padding 1, or a 1x1 kernel without padding.
+    pub(crate) fn input(source: [usize; 2], kernel: usize, stride: usize) -> Self {
+        let [rows_out, columns_out] = source.map(|size| (size - 1) / stride + 1);
+        if kernel == 1 {
+            return Self {
+                source,
+                phases: 1,
+                step: stride,
+                lead: 0,
+                rows: rows_out,
+                row: columns_out,
+                plane: rows_out * columns_out,
+                taps: vec![0],
+            };
+        }
+        let row = columns_out + 1;
+        // One position more than the rows: the tap right of the last pixel at stride 1.
+        let (rows, phase) = if stride == 1 {
+            (rows_out + 2, (rows_out + 2) * row + 1)
+        } else {
+            (rows_out + 1, (rows_out + 1) * row)
+        };
+        let taps = (0..9)
+            .map(|tap| (tap / 3, tap % 3))
+            .map(|(ky, kx)| {
+                (ky % stride * stride + kx % stride) * phase + ky / stride * row + kx / stride
+            })
+            .collect();
+        Self {
+            source,
+            phases: stride,
+            step: 1,
+            lead: 1,
+            rows,
+            row,
+            plane: stride * stride * phase,
+            taps,
+        }
+    }
+
+    /// Output gradient of a convolution of stride 2, with one zero column right and one zero row
+    /// below; `taps` are the four corners of a 2x2 window.
+    pub(crate) fn strided_gradient(source: [usize; 2]) -> Self {
+        let row = source[1] + 1;
+        Self {
+            source,
+            phases: 1,
+            step: 1,
+            lead: 0,
+            rows: source[0] + 1,
+            row,
+            plane: (source[0] + 1) * row,
+            taps: vec![0, 1, row, row + 1],
+        }
+    }
+
+    /// Whether source planes already have this layout.
+    pub(crate) fn is_source(&self) -> bool {
+        self.plane == self.source[0] * self.source[1] && self.step == 1
+    }
+
+    /// Floats of `planes` planes, with room for the last vector.
+    pub(crate) fn buffer_len(&self, planes: usize) -> usize {
+        planes * self.plane + SLACK
+    }
+
+    /// Writes one plane, zeros included.
+    pub(crate) fn fill(&self, source: &[f32], padded: &mut [f32]) {
+        let [_, width] = self.source;
+        let phase = self.plane / (self.phases * self.phases);
+        if self.plane != self.rows * self.row || self.lead > 0 || self.row != width {
+            padded.fill(0.0);
+        }
+        for (y, line) in source.chunks_exact(width).enumerate() {
+            match (self.phases, self.step) {
+                (1, 1) => {
+                    let start = self.lead + (y + self.lead) * self.row;
+                    padded[start..start + width].copy_from_slice(line);
+                }
+                (1, step) => {
+                    if y % step == 0 {
+                        let to = &mut padded[y / step * self.row..][..self.row];
+                        for (to, from) in to.iter_mut().zip(line.iter().step_by(step)) {
+                            *to = *from;
+                        }
+                    }
+                }
+                _ => {
+                    let start = (y + 1) % 2 * 2 * phase + (y + 1) / 2 * self.row;
+                    // Padded column `x + 1`: even source columns fall into the odd phase.
+                    let odd = &mut padded[start + phase..][..width.div_ceil(2)];
+                    for (to, from) in odd.iter_mut().zip(line.iter().step_by(2)) {
+                        *to = *from;
+                    }
+                    let even = &mut padded[start + 1..][..width / 2];
+                    for (to, from) in even.iter_mut().zip(line.iter().skip(1).step_by(2)) {
+                        *to = *from;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Value that tap `(ky, kx)` of output `(y, x)` must see.
+    fn expected(
+        source: &[f32],
+        [height, width]: [usize; 2],
+        stride: usize,
+        [y, x]: [usize; 2],
+        [ky, kx]: [usize; 2],
+    ) -> f32 {
+        let (row, column) = (stride * y + ky, stride * x + kx);
+        if row == 0 || column == 0 || row > height || column > width {
+            0.0
+        } else {
+            source[(row - 1) * width + column - 1]
+        }
+    }
+
+    #[test]
+    fn every_tap_sees_its_pixel() {
+        for (size, stride) in [
+            ([5, 4], 1),
+            ([5, 4], 2),
+            ([6, 7], 2),
+            ([1, 1], 2),
+            ([1, 3], 1),
+        ] {
+            let source: Vec<f32> = (1..=size[0] * size[1]).map(|v| v as f32).collect();
+            let layout = PaddedLayout::input(size, 3, stride);
+            let mut padded = vec![f32::NAN; layout.plane];
+            layout.fill(&source, &mut padded);
+            let out = size.map(|s| (s - 1) / stride + 1);
+            for y in 0..out[0] {
+                for x in 0..out[1] {
+                    for tap in 0..9 {
+                        assert_eq!(
+                            padded[y * layout.row + x + layout.taps[tap]],
+                            expected(&source, size, stride, [y, x], [tap / 3, tap % 3]),
+                            "{size:?} stride {stride} output {y} {x} tap {tap}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pointwise_kernel_of_stride_two_skips_pixels() {
+        let layout = PaddedLayout::input([3, 4], 1, 2);
+        let source: Vec<f32> = (0..12).map(|v| v as f32).collect();
+        let mut padded = vec![f32::NAN; layout.plane];
+        layout.fill(&source, &mut padded);
+        assert_eq!(padded, [0.0, 2.0, 8.0, 10.0]);
+        assert!(PaddedLayout::input([3, 4], 1, 1).is_source());
+    }
+}
