@@ -1,1 +1,42 @@
-//! DiffFAS generator.
+//! DiffFAS (ECCV 2024): a diffusion model that turns a bona fide face into a presentation attack in the
+//! style of any attack image.
+
+mod block;
+mod ema;
+mod error;
+mod generator;
+mod guidance;
+mod loss;
+mod noise;
+mod ops;
+mod patch_statistics;
+mod prediction;
+mod process;
+mod resample;
+mod sampler;
+mod schedule;
+mod style_encoder;
+mod style_fusion;
+mod time_embedding;
+#[cfg(feature = "train")]
+pub mod training;
+mod unet;
+
+pub use block::{ResidualBlock, ResidualBlockConfig};
+pub use ema::EmaConfig;
+pub use error::DiffusionError;
+pub use generator::{GenerationConfig, Generator, GeneratorConfig, GeneratorNetworks};
+pub use guidance::{guide, guide_all_channels};
+pub use loss::{HybridLoss, discretised_gaussian_nll, hybrid_loss, normal_kl};
+pub use noise::sample_noise;
+pub use prediction::{Parameterisation, Prediction};
+pub use process::DiffusionProcess;
+pub use resample::Resample;
+pub use sampler::{DdimConfig, DdpmVariance, ddim_sample, ddpm_sample, ddpm_step};
+pub use schedule::{BetaSchedule, NoiseSchedule, NoiseScheduleConfig};
+pub use style_encoder::{Stem, StyleEncoder, StyleEncoderConfig, StyleFeatures};
+pub use style_fusion::{
+    SpreadStatistic, StyleFusion, StyleFusionConfig, StyleFusionForm, StyleTokens,
+};
+pub use time_embedding::{TimeEmbedding, TimeEmbeddingConfig};
+pub use unet::{FusionPlacement, LevelChange, StyleCondition, UNet, UNetConfig};

@@ -1,0 +1,108 @@
+//! Ancestral sampling: DDPM, algorithm 2; with learned variance (Nichol and Dhariwal 2021).
+
+use burn::config::Config;
+use burn::tensor::{Int, Tensor, s};
+
+use crate::DiffusionProcess;
+
+/// Variance of an ancestral step.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum DdpmVariance {
+    /// Interpolated by the network's variance logits, channels after the noise.
+    Learned,
+    /// The posterior's.
+    Posterior,
+}
+
+/// One step from `x_t` to `x_{t-1}`. The implied clean image is clipped to `[-1, 1]`; no noise is added
+/// at step 0.
+///
+/// # Shapes
+///
+/// - output: `[batch_size, 3 or 6, height, width]`, noise and, where learned, variance logits
+/// - x_t, noise, result: `[batch_size, 3, height, width]`
+/// - timesteps: `[batch_size]`
+///
+/// # Panics
+///
+/// Panics if the variance is learned and `output` has no logits.
+pub fn ddpm_step(
+    process: &DiffusionProcess,
+    output: Tensor<4>,
+    x_t: Tensor<4>,
+    timesteps: &Tensor<1, Int>,
+    variance: DdpmVariance,
+    noise: Tensor<4>,
+) -> Tensor<4> {
+    let predicted = output.clone().slice(s![.., ..3]);
+    let x_start = process
+        .predict_x_start(x_t.clone(), timesteps, predicted)
+        .clamp(-1.0, 1.0);
+    let mean = process.q_posterior_mean(x_start, x_t, timesteps);
+    let log_variance = match variance {
+        DdpmVariance::Learned => {
+            assert_eq!(
+                output.dims()[1],
+                6,
+                "learned variance needs 6 output channels"
+            );
+            process.learned_log_variance(output.slice(s![.., 3..]), timesteps)
+        }
+        DdpmVariance::Posterior => process.posterior_log_variance(timesteps),
+    };
+    let batch_size = timesteps.dims()[0];
+    let not_last: Tensor<4> = timesteps
+        .clone()
+        .greater_elem(0)
+        .float()
+        .reshape([batch_size, 1, 1, 1]);
+    mean + (log_variance * 0.5).exp() * noise * not_last
+}
+
+/// Denoises `x`, which is at the noise level of `start_step`, one step at a time down to 0.
+///
+/// `network` gives noise and variance logits; `noise(t)` is drawn once a step.
+pub fn ddpm_sample(
+    network: impl Fn(Tensor<4>, Tensor<1, Int>) -> Tensor<4>,
+    process: &DiffusionProcess,
+    mut x: Tensor<4>,
+    start_step: usize,
+    variance: DdpmVariance,
+    mut noise: impl FnMut(usize) -> Tensor<4>,
+) -> Tensor<4> {
+    let [batch_size, ..] = x.dims();
+    for t in (0..=start_step).rev() {
+        let steps = Tensor::<1, Int>::full([batch_size], t as i64, &x.device());
+        let output = network(x.clone(), steps.clone());
+        x = ddpm_step(process, output, x, &steps, variance, noise(t));
+    }
+    x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NoiseScheduleConfig;
+    use burn::tensor::{Device, Tolerance};
+
+    #[test]
+    fn a_perfect_denoiser_ends_on_the_image() {
+        let device = Device::default();
+        let process = DiffusionProcess::new(NoiseScheduleConfig::difffas().init(), &device);
+        let image = Tensor::<4>::full([1, 3, 1, 2], 0.4, &device);
+        let noise = Tensor::<4>::from_data([[[[0.9, -1.1]], [[0.2, 0.3]], [[-0.5, 1.0]]]], &device);
+        let steps = Tensor::<1, Int>::from_data([300], &device);
+        let x = process.q_sample(image.clone(), &steps, noise.clone());
+        let result = ddpm_sample(
+            |x, t| process.predict_noise(x, &t, image.clone()),
+            &process,
+            x,
+            300,
+            DdpmVariance::Posterior,
+            |_| noise.clone(),
+        );
+        result
+            .into_data()
+            .assert_approx_eq(&image.into_data(), Tolerance::<f32>::rel_abs(1e-3, 1e-3));
+    }
+}

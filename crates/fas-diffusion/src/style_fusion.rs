@@ -1,0 +1,284 @@
+//! Style Transfer Fusion Module (STFM): DiffFAS, section 3.2, equations 9 to 11.
+//!
+//! `X_f = X + conv(norm(X) sigma_f + mu_f)`, where `mu_f` and `sigma_f` are attention over patch means
+//! and patch variances: queries from the backbone map, keys and values from the style map.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, Initializer, Linear};
+use burn::nn::{LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor, assert_shape, s};
+
+use crate::ops::conv2d;
+use crate::patch_statistics::{
+    GlobalToken, Upsampling, grid_side, pooling_matrix, upsampling_matrix,
+};
+
+/// What stands for the spread of a patch.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum SpreadStatistic {
+    /// Biased variance `E[x^2] - E[x]^2`, at least 0: the paper's words.
+    Variance,
+    /// Its root, `sqrt(var + 1e-5)`.
+    StandardDeviation,
+    /// `E[x] - E[x^2]`, what the released code computes.
+    MeanMinusMeanSquare,
+}
+
+/// The parts in which the paper's STFM and the released one differ.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum StyleFusionForm {
+    /// As the paper writes it: the global token stands last and is dropped, bilinear upsampling, one
+    /// norm inside.
+    Paper,
+    /// As the released code runs: BatchNorm on the style map, the global token stands first while the
+    /// last patch is dropped (so the grid is shifted by one cell), bicubic upsampling with aligned
+    /// corners, and the inner norm applied once more to the result.
+    Released,
+}
+
+/// Configuration to create a [`StyleFusion`] with [`init`](StyleFusionConfig::init).
+#[derive(Config, Debug)]
+pub struct StyleFusionConfig {
+    /// Channels of the backbone map and of the style map.
+    pub channels: usize,
+    /// Height and width of both maps.
+    pub size: usize,
+    /// Paper's or released form. Default: the paper's, whose statistics mean what they say
+    #[config(default = "StyleFusionForm::Paper")]
+    pub form: StyleFusionForm,
+    /// Patch side of the means, in pixels; larger than that of the spread, or identity leaks.
+    /// Default: 6 (paper; released 5)
+    #[config(default = 6)]
+    pub mean_patch: usize,
+    /// Patch side of the spread, in pixels. Default: 2 (paper; released 3)
+    #[config(default = 2)]
+    pub spread_patch: usize,
+    /// What stands for the spread of a patch.
+    #[config(default = "SpreadStatistic::Variance")]
+    pub spread: SpreadStatistic,
+    /// Most groups of the norm; fewer where `channels` has fewer. Default: 32
+    #[config(default = 32)]
+    pub num_groups: usize,
+    /// Whether the last convolution starts at zero, so that the module starts as the identity.
+    /// Default: true
+    #[config(default = true)]
+    pub zero_init: bool,
+}
+
+impl StyleFusionConfig {
+    /// The module as the paper describes it: patches of 6x6 and 2x2, variances.
+    pub fn paper(channels: usize, size: usize) -> Self {
+        Self::new(channels, size)
+    }
+
+    /// The module as the released code runs it.
+    pub fn released(channels: usize, size: usize) -> Self {
+        Self::new(channels, size)
+            .with_form(StyleFusionForm::Released)
+            .with_mean_patch(5)
+            .with_spread_patch(3)
+            .with_spread(SpreadStatistic::MeanMinusMeanSquare)
+            .with_zero_init(false)
+    }
+
+    /// Initializes the module on `device`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a patch side is 0.
+    pub fn init(&self, device: &Device) -> StyleFusion {
+        assert!(
+            self.mean_patch > 0 && self.spread_patch > 0,
+            "patch sides must be positive"
+        );
+        let released = self.form == StyleFusionForm::Released;
+        let conv = Conv2dConfig::new([self.channels, self.channels], [3, 3])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+        let conv = if self.zero_init {
+            conv.with_initializer(Initializer::Zeros)
+        } else {
+            conv
+        };
+        StyleFusion {
+            condition_norm: released.then(|| BatchNormConfig::new(self.channels).init(device)),
+            mean: self.branch(self.mean_patch, device),
+            spread: self.branch(self.spread_patch, device),
+            norm: GroupNormConfig::new(self.num_groups.min(self.channels), self.channels)
+                .init(device),
+            conv: conv.init(device),
+            statistic: self.spread,
+            released,
+            size: self.size,
+        }
+    }
+
+    fn branch(&self, patch: usize, device: &Device) -> StatisticAttention {
+        let (global, upsampling) = match self.form {
+            StyleFusionForm::Paper => (GlobalToken::Last, Upsampling::Bilinear),
+            StyleFusionForm::Released => (GlobalToken::First, Upsampling::BicubicAlignCorners),
+        };
+        let linear = || LinearConfig::new(self.channels, self.channels);
+        StatisticAttention {
+            query: linear().init(device),
+            key: linear().init(device),
+            value: linear().init(device),
+            output: linear()
+                .with_initializer(Initializer::KaimingNormal {
+                    gain: 2f64.sqrt(),
+                    fan_out_only: false,
+                })
+                .init(device),
+            pool: pooling_matrix(self.size, patch, global, device),
+            upsample: upsampling_matrix(grid_side(self.size, patch), self.size, upsampling, device),
+        }
+    }
+}
+
+/// Attention over the tokens of one statistic.
+#[derive(Module, Debug)]
+struct StatisticAttention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    pool: Tensor<2>,
+    upsample: Tensor<2>,
+}
+
+impl StatisticAttention {
+    /// `pixels [batch_size, channels, size^2]` to `[batch_size, tokens, channels]`.
+    fn tokens(&self, pixels: Tensor<3>) -> Tensor<3> {
+        pixels.matmul(self.pool.clone().unsqueeze()).swap_dims(1, 2)
+    }
+
+    /// Fused statistic as a map, from the tokens of the backbone and of the style.
+    fn forward(&self, x: Tensor<3>, style: Tensor<3>) -> Tensor<3> {
+        let [_, tokens, channels] = x.dims();
+        let query = self.query.forward(x);
+        let key = self.key.forward(style.clone());
+        let value = self.value.forward(style);
+        let weights = softmax(
+            query.matmul(key.swap_dims(1, 2)) / (channels as f64).sqrt(),
+            2,
+        );
+        let fused = self.output.forward(weights.matmul(value));
+        // The last token: the global one in the paper's form, the last patch in the released one.
+        let grid = fused.slice(s![.., ..tokens - 1]);
+        grid.swap_dims(1, 2)
+            .matmul(self.upsample.clone().unsqueeze())
+    }
+}
+
+/// Tokens of a style map: all that a [`StyleFusion`] reads of it. They do not depend on the diffusion
+/// step, so a sampler computes them once.
+#[derive(Debug, Clone)]
+pub struct StyleTokens {
+    mean: Tensor<3>,
+    spread: Tensor<3>,
+}
+
+/// Style Transfer Fusion Module.
+#[derive(Module, Debug)]
+pub struct StyleFusion {
+    condition_norm: Option<BatchNorm>,
+    mean: StatisticAttention,
+    spread: StatisticAttention,
+    norm: GroupNorm,
+    conv: Conv2d,
+    #[module(skip)]
+    statistic: SpreadStatistic,
+    released: bool,
+    size: usize,
+}
+
+impl StyleFusion {
+    /// Height and width of the maps.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Statistics of a style map.
+    ///
+    /// # Shapes
+    ///
+    /// - style_features: `[batch_size, channels, size, size]`
+    pub fn style_tokens(&self, style_features: Tensor<4>) -> StyleTokens {
+        let normalised = match &self.condition_norm {
+            Some(norm) => norm.forward(style_features),
+            None => style_features,
+        };
+        let (mean, spread) = self.statistics(normalised);
+        StyleTokens { mean, spread }
+    }
+
+    /// Fuses the style into the backbone map.
+    ///
+    /// # Shapes
+    ///
+    /// - x, output: `[batch_size, channels, size, size]`
+    pub fn forward(&self, x: Tensor<4>, style: &StyleTokens) -> Tensor<4> {
+        let [batch_size, channels, height, width] = x.dims();
+        assert_shape!(x, [batch_size, channels, self.size, self.size]);
+        let (mean, spread) = self.statistics(x.clone());
+        let map = |values: Tensor<3>| values.reshape([batch_size, channels, height, width]);
+        let mean = map(self.mean.forward(mean, style.mean.clone()));
+        let spread = map(self.spread.forward(spread, style.spread.clone()));
+        let fused = conv2d(&self.conv, self.norm.forward(x.clone()) * spread + mean);
+        x + if self.released {
+            self.norm.forward(fused)
+        } else {
+            fused
+        }
+    }
+
+    /// Mean tokens and spread tokens of a map.
+    fn statistics(&self, x: Tensor<4>) -> (Tensor<3>, Tensor<3>) {
+        let [batch_size, channels, height, width] = x.dims();
+        let pixels: Tensor<3> = x.reshape([batch_size, channels, height * width]);
+        let mean = self.mean.tokens(pixels.clone());
+        let patch_mean = self.spread.tokens(pixels.clone());
+        let mean_square = self.spread.tokens(pixels.clone() * pixels);
+        let variance =
+            |mean: Tensor<3>, square: Tensor<3>| (square - mean.clone() * mean).clamp_min(0.0);
+        let spread = match self.statistic {
+            SpreadStatistic::Variance => variance(patch_mean, mean_square),
+            SpreadStatistic::StandardDeviation => (variance(patch_mean, mean_square) + 1e-5).sqrt(),
+            SpreadStatistic::MeanMinusMeanSquare => patch_mean - mean_square,
+        };
+        (mean, spread)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    #[test]
+    fn starts_as_the_identity() {
+        let device = Device::default();
+        let fusion = StyleFusionConfig::paper(8, 8)
+            .with_num_groups(4)
+            .init(&device);
+        let x = Tensor::<4>::random([2, 8, 8, 8], Distribution::Default, &device);
+        let style =
+            fusion.style_tokens(Tensor::random([2, 8, 8, 8], Distribution::Default, &device));
+        assert_eq!(fusion.forward(x.clone(), &style).into_data(), x.into_data());
+    }
+
+    #[test]
+    fn variance_of_a_patch_is_biased() {
+        let device = Device::default();
+        let fusion = StyleFusionConfig::paper(1, 2)
+            .with_num_groups(1)
+            .init(&device);
+        let map = Tensor::<4>::from_data([[[[1.0, 3.0], [1.0, 3.0]]]], &device);
+        let tokens = fusion.style_tokens(map);
+        let spread: Vec<f32> = tokens.spread.into_data().try_to_vec().unwrap();
+        // one patch and the global token, both the variance of {1, 3, 1, 3}
+        assert_eq!(spread, [1.0, 1.0]);
+    }
+}

@@ -1,0 +1,10 @@
+//! Training of style encoder and generator (DiffFAS, sections 3.2 and 4.2; feature `train`).
+//!
+//! All randomness of a step comes from (seed, step), so a run that was stopped and resumed is the run
+//! that was not stopped.
+
+mod generator_trainer;
+mod style_encoder_trainer;
+
+pub use generator_trainer::{GeneratorTrainer, GeneratorTrainingConfig, StepReport, TripletBatch};
+pub use style_encoder_trainer::{StyleEncoderTrainer, StyleEncoderTrainingConfig};

@@ -1,0 +1,214 @@
+//! From a file to a module.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use half::{bf16, f16};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::WeightsError;
+
+/// The content of a weight file, widened to f32.
+#[derive(Debug, Clone, Default)]
+pub struct Weights {
+    /// Shape and values of each tensor.
+    pub tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    /// Free text of the header.
+    pub metadata: HashMap<String, String>,
+}
+
+/// Reads a safetensors file.
+///
+/// # Errors
+///
+/// [`WeightsError::Io`], [`WeightsError::Format`], or [`WeightsError::DType`] for integers.
+pub fn read_weights(path: &Path) -> Result<Weights, WeightsError> {
+    let bytes = std::fs::read(path).map_err(|source| WeightsError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    Weights::from_bytes(&bytes, path)
+}
+
+impl Weights {
+    /// Reads a safetensors file from memory; `path` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_weights`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, WeightsError> {
+        let format = |source| WeightsError::Format {
+            path: path.to_owned(),
+            source,
+        };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(format)?;
+        let file = SafeTensors::deserialize(bytes).map_err(format)?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            let values = widen(&view).ok_or_else(|| WeightsError::DType {
+                path: path.to_owned(),
+                tensor: name.clone(),
+                dtype: format!("{:?}", view.dtype()),
+            })?;
+            tensors.insert(name, (view.shape().to_vec(), values));
+        }
+        Ok(Self {
+            tensors,
+            metadata: header.metadata().clone().unwrap_or_default(),
+        })
+    }
+
+    /// Puts the tensors into `module`, whose parameters keep their ids and devices.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Mismatch`] with all that is missing, unused or misshaped.
+    pub fn apply<M: Module>(self, module: M, path: &Path) -> Result<M, WeightsError> {
+        let mut applier = Applier {
+            path: Vec::new(),
+            tensors: self.tensors,
+            missing: Vec::new(),
+            misshaped: Vec::new(),
+        };
+        let module = module.map(&mut applier);
+        let unused: Vec<String> = applier.tensors.into_keys().collect();
+        if applier.missing.is_empty() && unused.is_empty() && applier.misshaped.is_empty() {
+            return Ok(module);
+        }
+        Err(WeightsError::Mismatch {
+            path: path.to_owned(),
+            missing: applier.missing,
+            unused,
+            misshaped: applier.misshaped,
+        })
+    }
+}
+
+fn widen(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    fn values<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        bytes
+            .chunks_exact(N)
+            .map(|b| read(b.try_into().expect("chunks of N")))
+            .collect()
+    }
+    let bytes = view.data();
+    match view.dtype() {
+        Dtype::F32 => Some(values(bytes, f32::from_le_bytes)),
+        Dtype::F64 => Some(values(bytes, |b| f64::from_le_bytes(b) as f32)),
+        Dtype::F16 => Some(values(bytes, |b| f16::from_le_bytes(b).to_f32())),
+        Dtype::BF16 => Some(values(bytes, |b| bf16::from_le_bytes(b).to_f32())),
+        _ => None,
+    }
+}
+
+struct Applier {
+    path: Vec<String>,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    missing: Vec<String>,
+    misshaped: Vec<String>,
+}
+
+impl ModuleMapper for Applier {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let Some((shape, values)) = self.tensors.remove(&name) else {
+            self.missing.push(name);
+            return param;
+        };
+        let saved_shape = param.transform_for_save().val().dims();
+        if shape != saved_shape {
+            self.misshaped
+                .push(format!("{name}: expected {saved_shape:?}, found {shape:?}"));
+            return param;
+        }
+        let device = param.val().device();
+        let tensor = Tensor::from_data(TensorData::new(values, shape), &device);
+        let id = param.id;
+        param.transform_for_load(tensor, id)
+    }
+}
+
+/// Reads `path` into `module`; gives the metadata of the file too.
+///
+/// # Errors
+///
+/// As [`read_weights`] and [`Weights::apply`].
+pub fn load_module<M: Module>(
+    module: M,
+    path: &Path,
+) -> Result<(M, HashMap<String, String>), WeightsError> {
+    let weights = read_weights(path)?;
+    let metadata = weights.metadata.clone();
+    Ok((weights.apply(module, path)?, metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{StoredFloat, save_module};
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    fn linear(from: usize, to: usize) -> Linear {
+        LinearConfig::new(from, to).init(&Device::default())
+    }
+
+    fn values(linear: &Linear) -> Vec<f32> {
+        linear.weight.val().into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn f32_comes_back_bit_for_bit_and_f16_rounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = linear(5, 3);
+        let note = HashMap::from([("seed".to_owned(), "7".to_owned())]);
+        for (stored, tolerance) in [(StoredFloat::F32, 0.0), (StoredFloat::F16, 3e-4)] {
+            let path = folder.path().join("weights.safetensors");
+            save_module(&source, &path, stored, &note).unwrap();
+            let (loaded, metadata) = load_module(linear(5, 3), &path).unwrap();
+            assert_eq!(metadata, note);
+            for (a, b) in values(&source).iter().zip(values(&loaded)) {
+                assert!((a - b).abs() <= tolerance, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn misfits_are_listed_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let no_bias = LinearConfig::new(4, 3)
+            .with_bias(false)
+            .init(&Device::default());
+        save_module(&no_bias, &path, StoredFloat::F32, &HashMap::new()).unwrap();
+        let error = load_module(linear(5, 3), &path).unwrap_err().to_string();
+        assert!(error.contains("missing: [\"bias\"]"), "{error}");
+        assert!(
+            error.contains("weight: expected [5, 3], found [4, 3]"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_truncated_file_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        save_module(&linear(4, 4), &path, StoredFloat::F32, &HashMap::new()).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+        let error = load_module(linear(4, 4), &path).unwrap_err();
+        assert!(matches!(error, WeightsError::Format { .. }), "{error}");
+        assert!(error.to_string().contains("weights.safetensors"));
+    }
+}
