@@ -53,7 +53,7 @@ impl QualityProfile {
 
     /// Irradiance on the sensor pixels: the lens's Gaussian and the pixel's aperture, sampled at
     /// the sensor's pitch. Detail beyond the sensor's Nyquist frequency folds back here.
-    fn exposed(&self, radiance: &LinearImage, canvas: Canvas, blur: f32) -> LinearImage {
+    pub(crate) fn exposed(&self, radiance: &LinearImage, canvas: Canvas, blur: f32) -> LinearImage {
         let pitch = canvas.per_pixel as f32;
         let half = 0.5 * self.pixel_aperture * pitch;
         let sigma = (blur * pitch).max(1e-3);
@@ -148,4 +148,163 @@ fn jpeg_round_trip(image: &RgbImage, quality: u8) -> Result<RgbImage, SimError> 
         .map_err(failed)?;
     let decoded = image::load(Cursor::new(file), ImageFormat::Jpeg).map_err(failed)?;
     Ok(decoded.into_rgb8())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Interval, black_body_colour};
+
+    /// A camera that changes nothing but what a test asks for.
+    fn plain() -> QualityProfile {
+        QualityProfile {
+            lens_blur: Interval::fixed(0.0),
+            pixel_aperture: 1.0,
+            exposure: Interval::fixed(1.0),
+            colour_sampling: ColourSampling::Binned,
+            full_scale_electrons: Interval::fixed(1e9),
+            read_noise: 0.0,
+            noise_reduction: Interval::fixed(0.0),
+            sharpening: Interval::fixed(0.0),
+            resolution: Interval::fixed(1.0),
+            jpeg_quality: Interval::fixed(100.0),
+        }
+    }
+
+    fn stream() -> Stream {
+        Stream::new(5, "camera", "test")
+    }
+
+    fn captured(camera: &QualityProfile, light: &Light, colour: [f32; 3]) -> RgbImage {
+        let canvas = Canvas::for_capture(64);
+        let scene = LinearImage::from_fn(canvas.size, canvas.size, |_, _| colour);
+        camera
+            .capture(&scene, canvas, light, &mut stream())
+            .unwrap()
+    }
+
+    #[test]
+    fn grey_card_is_exposed_to_its_srgb_code() {
+        for (exposure, code) in [(1.0, 118), (0.5, 85), (4.0, 221)] {
+            let mut camera = plain();
+            camera.exposure = Interval::fixed(exposure);
+            let image = captured(&camera, &Light::white(), [0.18; 3]);
+            assert_eq!(image.get_pixel(30, 30).0, [code; 3]);
+        }
+    }
+
+    #[test]
+    fn white_balance_gains_are_applied_to_the_light() {
+        let colour = black_body_colour(3200.0);
+        let mut light = Light::white();
+        light.white_balance_gains = colour.map(|v| 1.0 / v);
+        let image = captured(&plain(), &light, colour.map(|v| 0.18 * v));
+        for code in image.get_pixel(10, 40).0 {
+            assert!(code.abs_diff(118) <= 1, "{:?}", image.get_pixel(10, 40));
+        }
+        let unbalanced = captured(&plain(), &Light::white(), colour.map(|v| 0.18 * v));
+        let [red, _, blue] = unbalanced.get_pixel(10, 40).0;
+        assert!(red > blue + 50, "{red} {blue}");
+    }
+
+    #[test]
+    fn noise_has_the_variance_of_electrons() {
+        let mut camera = plain();
+        camera.read_noise = 12.0;
+        let sensor = LinearImage::from_fn(128, 128, |_, _| [0.1, 0.4, 0.8]);
+        let noisy = camera.read_out(&sensor, 1000.0, &mut stream());
+        for (c, level) in [0.1f64, 0.4, 0.8].into_iter().enumerate() {
+            let values: Vec<f64> = noisy.pixels().iter().map(|p| f64::from(p[c])).collect();
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let variance =
+                values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+            // Shot noise: level * 1000 electrons; read noise: 12 electrons.
+            let expected = (level * 1000.0 + 144.0) / 1e6;
+            assert!((mean - level).abs() < 0.002, "{mean}");
+            assert!(
+                (variance / expected - 1.0).abs() < 0.05,
+                "{variance} {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn lens_and_aperture_have_their_transfer_function() {
+        let canvas = Canvas::for_capture(64);
+        let period = 4.0;
+        let wave = LinearImage::from_fn(256, 256, |x, _| {
+            let phase = std::f32::consts::TAU * (x as f32 + 0.5) / (4.0 * period);
+            [0.5 + 0.4 * phase.cos(); 3]
+        });
+        let mut camera = plain();
+        camera.pixel_aperture = 0.5;
+        let sensor = camera.exposed(&wave, canvas, 0.5);
+        let (mut re, mut im) = (0.0, 0.0);
+        for x in 8..56 {
+            let phase = std::f32::consts::TAU * (x as f32 + 0.5) / period;
+            re += sensor.get(x, 30)[0] * phase.cos() / 24.0;
+            im += sensor.get(x, 30)[0] * phase.sin() / 24.0;
+        }
+        // sinc(0.5 / 4) exp(-2 (pi 0.5 / 4)^2), and the averaging by canvas pixels.
+        let sinc = |v: f32| (std::f32::consts::PI * v).sin() / (std::f32::consts::PI * v);
+        let lens = (-2.0 * (std::f32::consts::PI * 0.5 / period).powi(2)).exp();
+        let expected = 0.4 * sinc(0.125) * lens;
+        assert!(
+            (re.hypot(im) / expected - 1.0).abs() < 0.03,
+            "{} {expected}",
+            re.hypot(im)
+        );
+    }
+
+    #[test]
+    fn jpeg_loses_more_at_lower_quality_and_nothing_on_a_flat_field() {
+        let flat = RgbImage::from_pixel(64, 64, image::Rgb([128, 128, 128]));
+        assert_eq!(jpeg_round_trip(&flat, 50).unwrap(), flat);
+        let texture = RgbImage::from_fn(64, 64, |x, y| {
+            image::Rgb([(x * 37 + y * 11) as u8, (x * y) as u8, (y * 53) as u8])
+        });
+        let error = |quality| {
+            let decoded = jpeg_round_trip(&texture, quality).unwrap();
+            let squares = decoded.iter().zip(texture.iter());
+            squares
+                .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
+                .sum::<f64>()
+                / (64.0 * 64.0 * 3.0)
+        };
+        let errors = [100, 80, 50, 20].map(error);
+        assert!(errors[0] < 4.0, "{errors:?}");
+        assert!(
+            errors.windows(2).all(|pair| pair[0] * 1.5 < pair[1]),
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn storage_at_half_resolution_loses_the_finest_stripes() {
+        let stripes = LinearImage::from_fn(64, 64, |x, _| [(x % 2) as f32; 3]);
+        let stored = stored_at(&stripes, 0.5);
+        assert!((stored.get(31, 31)[0] - 0.5).abs() < 1e-4);
+        assert_eq!(stored_at(&stripes, 1.0), stripes);
+    }
+
+    #[test]
+    fn sharpening_overshoots_an_edge_by_its_amount() {
+        let edge = LinearImage::from_fn(32, 32, |x, _| [f32::from(x >= 16); 3]);
+        let sharp = sharpened(&edge, 0.5);
+        // A Gaussian of 1 px leaves 0.6915 of a step half a pixel behind it.
+        assert!((sharp.get(16, 16)[0] - (1.0 + 0.5 * 0.309)).abs() < 0.01);
+        assert!((sharp.get(15, 16)[0] + 0.5 * 0.309).abs() < 0.01);
+    }
+
+    #[test]
+    fn erf_known_values() {
+        for (x, expected) in [
+            (0.0, 0.0),
+            (0.5, 0.520_499_9),
+            (1.0, 0.842_700_8),
+            (-2.0, -0.995_322_3),
+        ] {
+            assert!((erf(x) - expected).abs() < 2e-6, "{x}");
+        }
+    }
 }

@@ -95,8 +95,8 @@ impl Domain {
 
     /// Presents a face and captures it as a square 8-bit sRGB image of `size` px.
     ///
-    /// The result depends on the arguments and the domain alone: not on other captures, threads
-    /// or the machine. What is presented depends on the style, how it is captured on the quality,
+    /// The result depends on the arguments and the domain alone: not on other captures, nor on the
+    /// number of threads. What is presented depends on the style, how it is captured on the quality,
     /// and their random numbers are separate.
     ///
     /// # Errors
@@ -168,5 +168,107 @@ impl Domain {
             &mut stream,
         );
         Ok((radiance, light, canvas))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AttackKind;
+    use crate::face::tests::face;
+
+    const OLED: Presentation = Presentation::Attack(AttackKind::ReplayOled);
+
+    #[test]
+    fn captures_are_functions_of_seed_and_id() {
+        let domain = Domain::sim_i();
+        for presentation in Presentation::all() {
+            let capture = |seed, id| domain.capture(&face(), presentation, 64, seed, id).unwrap();
+            let first = capture(3, "a");
+            assert_eq!(first.dimensions(), (64, 64));
+            assert_eq!(first, capture(3, "a"), "{presentation}");
+            assert_ne!(first, capture(4, "a"), "{presentation}");
+            assert_ne!(first, capture(3, "b"), "{presentation}");
+        }
+    }
+
+    #[test]
+    fn quality_does_not_touch_the_scene_and_style_not_the_camera() {
+        let (c, i) = (Domain::sim_c(), Domain::sim_i());
+        let shifted = c.clone().with_quality_of(&i);
+        assert_eq!(shifted.name, "sim-C+sim-I");
+        assert_eq!(shifted.style, c.style);
+        assert_eq!(shifted.quality, i.quality);
+        for presentation in Presentation::all() {
+            let scene =
+                |domain: &Domain| domain.present(&face(), presentation, 64, 1, "x").unwrap();
+            assert_eq!(scene(&c), scene(&shifted), "{presentation}");
+            assert_ne!(scene(&c), scene(&i), "{presentation}");
+            let picture =
+                |domain: &Domain| domain.capture(&face(), presentation, 64, 1, "x").unwrap();
+            assert_ne!(picture(&c), picture(&shifted), "{presentation}");
+            assert_ne!(picture(&i), picture(&shifted), "{presentation}");
+        }
+        let styled = c.clone().with_style_of(&i);
+        assert_eq!((&styled.style, &styled.quality), (&i.style, &c.quality));
+        assert_eq!(styled.name, "sim-I+sim-C");
+    }
+
+    #[test]
+    fn every_attack_is_visible_in_every_domain() {
+        for domain in Domain::all() {
+            let capture = |presentation| domain.capture(&face(), presentation, 64, 1, "x").unwrap();
+            let live = capture(Presentation::BonaFide);
+            for kind in AttackKind::ALL {
+                let attack = capture(Presentation::Attack(kind));
+                let squares = attack.iter().zip(live.iter());
+                let sum: f64 = squares
+                    .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
+                    .sum();
+                let rms = (sum / (64.0 * 64.0 * 3.0)).sqrt();
+                assert!(rms > 12.0, "{} {kind}: {rms}", domain.name);
+            }
+        }
+    }
+
+    #[test]
+    fn any_face_and_capture_size_works() {
+        let domain = Domain::sim_m();
+        for size in [16, 50, 64, 128] {
+            let picture = domain.capture(&face(), OLED, size, 1, "x").unwrap();
+            assert_eq!(picture.dimensions(), (size, size));
+        }
+        for size in [0, 15, 1025] {
+            let error = domain.capture(&face(), OLED, size, 1, "x").unwrap_err();
+            assert!(matches!(error, SimError::CaptureSize { .. }));
+        }
+        let small = Face::from_aligned(RgbImage::new(16, 16), "s");
+        assert!(domain.capture(&small, OLED, 64, 1, "x").is_ok());
+        let tiny = Face::from_aligned(RgbImage::new(1, 1), "t");
+        assert!(domain.capture(&tiny, OLED, 64, 1, "x").is_err());
+    }
+
+    #[test]
+    fn domains_have_names_and_differ_in_both_factors() {
+        let domains = Domain::all();
+        for (index, domain) in domains.iter().enumerate() {
+            assert_eq!(&Domain::by_name(&domain.name).unwrap(), domain);
+            for other in &domains[..index] {
+                assert_ne!(domain.style, other.style);
+                assert_ne!(domain.quality, other.quality);
+            }
+        }
+        let error = Domain::by_name("sim-X").unwrap_err().to_string();
+        assert!(
+            error.contains("sim-X") && error.contains("sim-O"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_domain_survives_json() {
+        let domain = Domain::sim_c();
+        let text = serde_json::to_string(&domain).unwrap();
+        assert_eq!(serde_json::from_str::<Domain>(&text).unwrap(), domain);
     }
 }

@@ -148,8 +148,30 @@ impl FaceFrame {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// An aligned stand-in for a face: skin, dark eyes, red mouth, grey background.
+    pub(crate) fn face() -> Face {
+        let mut face = Face::from_aligned(RgbImage::new(128, 128), "stand-in");
+        for (x, y, pixel) in face.image.enumerate_pixels_mut() {
+            let near = |[cx, cy]: [f32; 2], rx: f32, ry: f32| {
+                ((x as f32 - cx) / rx).hypot((y as f32 - cy) / ry) < 1.0
+            };
+            let [left, right, nose, ..] = CANONICAL_LANDMARKS_128;
+            let shade = (y / 8) as u8;
+            pixel.0 = if near(left, 8.0, 4.0) || near(right, 8.0, 4.0) {
+                [60, 40, 30]
+            } else if near([62.0, 87.0], 20.0, 5.0) {
+                [170, 80, 80]
+            } else if near(nose, 42.0, 60.0) {
+                [215 - shade, 165 - shade, 140 - shade]
+            } else {
+                [190, 192, 195]
+            };
+        }
+        face
+    }
 
     #[test]
     fn aligned_landmarks_scale_about_pixel_centres() {

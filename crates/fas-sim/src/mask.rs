@@ -257,3 +257,99 @@ fn mean_inside(image: &LinearImage, frame: &FaceFrame, size: f32, canvas: Canvas
     }
     (sum / count).max(1e-3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::tests::face;
+    use crate::{Face, StyleProfile};
+
+    fn setting(face: &Face) -> (LinearImage, FaceFrame, Canvas) {
+        let canvas = Canvas::for_capture(64);
+        (
+            face.on_canvas(canvas.size),
+            FaceFrame::new(face, canvas.size as f32),
+            canvas,
+        )
+    }
+
+    fn at(image: &LinearImage, [x, y]: [f32; 2]) -> [f32; 3] {
+        image.get(x as usize, y as usize)
+    }
+
+    #[test]
+    fn paper_mask_covers_the_face_and_shows_the_eyes() {
+        let mut mask = StyleProfile::sim_c().paper_mask;
+        mask.eyes.shadow = Interval::fixed(0.4);
+        let (skin, frame, canvas) = setting(&face());
+        let light = Light::white();
+        let mut stream = Stream::new(1, "mask", "test");
+        let scene = mask.present(&skin, &frame, canvas, &light, &mut stream);
+        for eye in frame.eyes {
+            for c in 0..3 {
+                assert!((at(&scene, eye)[c] - 0.4 * at(&skin, eye)[c]).abs() < 1e-5);
+            }
+        }
+        // Far outside nothing changed; on the cheek the print is greyer than the skin.
+        assert!((at(&scene, [2.0, 2.0])[0] - at(&skin, [2.0, 2.0])[0]).abs() < 0.01);
+        let cheek = [frame.eyes[0][0], frame.centre[1] + 10.0];
+        let colourfulness = |p: [f32; 3]| (p[0] - p[2]) / luminance(p);
+        assert!(colourfulness(at(&scene, cheek)) < 0.8 * colourfulness(at(&skin, cheek)));
+    }
+
+    #[test]
+    fn rim_of_the_paper_mask_is_unprinted() {
+        let mut mask = StyleProfile::sim_c().paper_mask;
+        mask.size = Interval::fixed(1.0);
+        mask.rim = 0.1;
+        mask.paper.texture = 0.0;
+        mask.paper.bend = Interval::fixed(0.0);
+        mask.paper.fold = Interval::fixed(0.0);
+        mask.paper.brightness = Interval::fixed(1.0);
+        let (skin, frame, canvas) = setting(&face());
+        let light = Light::white();
+        let mut stream = Stream::new(1, "mask", "test");
+        let scene = mask.present(&skin, &frame, canvas, &light, &mut stream);
+        let rim_x = frame.centre[0] - 1.05 * OUTLINE[0] * frame.eye_distance;
+        for c in 0..3 {
+            let value = at(&scene, [rim_x, frame.centre[1]])[c];
+            assert!((value - mask.paper.white[c]).abs() < 0.02, "{value}");
+        }
+    }
+
+    #[test]
+    fn resin_mask_flattens_albedo_and_shines() {
+        let mut mask = StyleProfile::sim_c().resin_mask;
+        mask.gloss = Interval::fixed(0.0);
+        mask.paint = Interval::fixed(1.0);
+        let (skin, frame, canvas) = setting(&face());
+        let light = Light::white();
+        let dull = mask.present(&skin, &frame, canvas, &light, &mut Stream::new(1, "m", "t"));
+        mask.gloss = Interval::fixed(0.5);
+        let glossy = mask.present(&skin, &frame, canvas, &light, &mut Stream::new(1, "m", "t"));
+        // One hue everywhere on the mask: that of the paint.
+        let cheek = at(&dull, [frame.centre[0] + 20.0, frame.centre[1]]);
+        assert!((cheek[0] / cheek[2] - mask.albedo[0] / mask.albedo[2]).abs() < 1e-3);
+        // The forehead lobe adds 0.8 of the gloss.
+        let forehead = [frame.centre[0], frame.centre[1] - 0.95 * frame.eye_mouth];
+        let gain = at(&glossy, forehead)[1] - at(&dull, forehead)[1];
+        assert!((gain - 0.4).abs() < 0.02, "{gain}");
+        assert_eq!(at(&glossy, [2.0, 2.0]), at(&dull, [2.0, 2.0]));
+    }
+
+    #[test]
+    fn lamp_from_the_side_moves_the_highlight() {
+        let mut light = Light::white();
+        light.angle = 0.6;
+        let mut mask = StyleProfile::sim_c().resin_mask;
+        let (skin, frame, canvas) = setting(&face());
+        mask.gloss = Interval::fixed(0.5);
+        let lit = mask.present(&skin, &frame, canvas, &light, &mut Stream::new(1, "m", "t"));
+        let row = (frame.centre[1] - 0.95 * frame.eye_mouth) as usize;
+        let brightest = (60..200)
+            .max_by(|&a, &b| lit.get(a, row)[2].total_cmp(&lit.get(b, row)[2]))
+            .unwrap();
+        let shift = (brightest as f32 - frame.centre[0]) / frame.eye_distance;
+        assert!((shift - 0.25 * 0.6f32.sin()).abs() < 0.08, "{shift}");
+    }
+}

@@ -232,3 +232,87 @@ impl FunnyEyeGlasses {
         light.illuminate(worn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StyleProfile;
+    use crate::face::tests::face;
+
+    fn still(shape: &mut GlassesShape) {
+        shape.roll = Interval::fixed(0.0);
+        shape.drop = Interval::fixed(0.0);
+        shape.lens = Interval::fixed(0.4);
+        shape.frame = Interval::fixed(0.1);
+        shape.aspect = 1.0;
+        shape.squareness = 2.0;
+    }
+
+    fn at(image: &LinearImage, x: f32, y: f32) -> [f32; 3] {
+        image.get(x as usize, y as usize)
+    }
+
+    #[test]
+    fn funny_eyes_replace_the_eyes() {
+        let mut glasses = StyleProfile::sim_c().funny_eye_glasses;
+        still(&mut glasses.shape);
+        glasses.gaze = [0.0; 2];
+        glasses.roll = Interval::fixed(0.0);
+        let canvas = Canvas::for_capture(64);
+        let face = face();
+        let (skin, frame) = (face.on_canvas(256), FaceFrame::new(&face, 256.0));
+        let light = Light::white();
+        let mut stream = Stream::new(1, "funny", "test");
+        let scene = glasses.present(&skin, &frame, canvas, &light, &mut stream);
+        let d = frame.eye_distance;
+        for [x, y] in frame.eyes {
+            let y = y.midpoint(frame.between_eyes[1]);
+            assert!(
+                at(&scene, x, y).iter().all(|v| *v < 0.03),
+                "{:?}",
+                at(&scene, x, y)
+            );
+            // Iris at 0.33 of the lens, eyeball at 0.8, frame at 1.12, skin beyond.
+            let iris = at(&scene, x, y + 0.33 * 0.4 * d);
+            assert!((iris[2] - glasses.iris[2]).abs() < 1e-5, "{iris:?}");
+            let ball = glasses.eyeball[0] * (1.0 - 0.25 * 0.64);
+            assert!((at(&scene, x, y + 0.8 * 0.4 * d)[0] - ball).abs() < 0.02);
+            let frame = at(&scene, x, y + 1.12 * 0.4 * d);
+            assert!((frame[0] - glasses.frame[0]).abs() < 1e-5, "{frame:?}");
+        }
+        assert!((at(&scene, 128.0, 230.0)[0] - at(&skin, 128.0, 230.0)[0]).abs() < 1e-4);
+    }
+
+    #[test]
+    fn paper_glasses_print_the_eyes() {
+        let mut glasses = StyleProfile::sim_c().paper_glasses;
+        still(&mut glasses.shape);
+        glasses.inks = InkSet::ideal();
+        glasses.paper = [0.8; 3];
+        glasses.brightness = Interval::fixed(1.0);
+        glasses.enlargement = 1.0;
+        let one = Interval::fixed(1.0);
+        glasses.tone = PrintTone {
+            saturation: one,
+            exponent: one,
+            black_replacement: 0.5,
+        };
+        let canvas = Canvas::for_capture(64);
+        let face = face();
+        let (skin, frame) = (face.on_canvas(256), FaceFrame::new(&face, 256.0));
+        let light = Light::white();
+        let mut stream = Stream::new(1, "paper", "test");
+        let scene = glasses.present(&skin, &frame, canvas, &light, &mut stream);
+        let [x, y] = frame.eyes[0];
+        for c in 0..3 {
+            assert!((at(&scene, x, y)[c] - 0.8 * at(&skin, x, y)[c]).abs() < 1e-3);
+        }
+        // The bridge is bare paper.
+        let bridge = at(
+            &scene,
+            frame.between_eyes[0],
+            frame.between_eyes[1] - 0.14 * frame.eye_distance,
+        );
+        assert_eq!(bridge, [0.8; 3]);
+    }
+}

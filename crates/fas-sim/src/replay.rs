@@ -245,3 +245,140 @@ impl Glare {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{QualityProfile, StyleProfile};
+
+    /// A display that stands still, upright and without reflections.
+    fn plain(pitch: f32) -> Display {
+        let mut display = StyleProfile::sim_o().lcd;
+        let zero = Interval::fixed(0.0);
+        display.layout = PixelLayout::rgb_stripe(1.0, 1.0);
+        display.pixel_pitch = Interval::fixed(pitch);
+        display.phase = zero;
+        display.gamma = Interval::fixed(2.2);
+        display.white = [1.0; 3];
+        display.brightness = Interval::fixed(1.0);
+        display.black_level = zero;
+        display.bezel = [0.0; 4];
+        display.glare.strength = zero;
+        display.glare.veil = 0.0;
+        display.placement = PlacementConfig {
+            rotation: zero,
+            tilt: zero,
+            scale: Interval::fixed(1.0),
+            shift: zero,
+        };
+        display
+    }
+
+    fn shown(display: &Display, level: f32) -> LinearImage {
+        let canvas = Canvas::for_capture(64);
+        let face = LinearImage::from_fn(256, 256, |_, _| [level; 3]);
+        display.present(
+            &face,
+            canvas,
+            &Light::white(),
+            &mut Stream::new(1, "display", "test"),
+        )
+    }
+
+    /// Complex amplitude of a horizontal wave in one channel, relative to the mean.
+    fn wave(image: &LinearImage, channel: usize, period: f32) -> (f32, f32) {
+        let (mut re, mut im, mut level) = (0.0, 0.0, 0.0);
+        for y in 0..image.height() {
+            for x in 0..image.width() {
+                let hann = (PI * (x as f32 + 0.5) / image.width() as f32).sin().powi(2);
+                let value = image.get(x, y)[channel] * hann;
+                let phase = TAU * (x as f32 + 0.5) / period;
+                re += 2.0 * value * phase.cos();
+                im += 2.0 * value * phase.sin();
+                level += value;
+            }
+        }
+        (re.hypot(im) / level, im.atan2(re))
+    }
+
+    #[test]
+    fn mean_radiance_follows_the_display_gamma() {
+        let mut display = plain(1.16);
+        display.white = [0.8, 1.0, 1.3];
+        display.black_level = Interval::fixed(0.02);
+        // Linear 0.2140 is code 0.5.
+        let mean = shown(&display, 0.214_041).mean();
+        for (value, white) in mean.iter().zip(display.white) {
+            let expected = white * (0.02 + 0.98 * 0.5f32.powf(2.2));
+            assert!((value / expected - 1.0).abs() < 0.01, "{value} {expected}");
+        }
+    }
+
+    #[test]
+    fn stripes_have_the_depth_of_a_third() {
+        // Fundamental of a square wave of duty 1/3: 2 sinc(1/3) = 1.654, less what a canvas pixel
+        // (a quarter of a sensor pixel) averages out of a period of 1.16: sinc(0.2155) = 0.925.
+        let (depth, _) = wave(&shown(&plain(1.16), 1.0), 1, 1.16 * 4.0);
+        assert!((depth - 1.654 * 0.925).abs() < 0.02, "{depth}");
+    }
+
+    #[test]
+    fn the_sensor_folds_the_stripes_into_coloured_bands() {
+        let canvas = Canvas::for_capture(64);
+        let mut camera = QualityProfile::sim_o();
+        camera.lens_blur = Interval::fixed(0.2);
+        let sensor = camera.exposed(&shown(&plain(1.16), 1.0), canvas, 0.2);
+        // 1 / (1 - 1 / 1.16) = 7.25 px.
+        let phases: Vec<f32> = (0..3)
+            .map(|c| {
+                let (depth, phase) = wave(&sensor, c, 7.25);
+                // Aperture sinc(0.65 / 1.16) and lens exp(-2 (pi 0.2 / 1.16)^2) on 1.654.
+                let aperture = (PI * 0.65 / 1.16).sin() / (PI * 0.65 / 1.16);
+                let lens = (-2.0 * (PI * 0.2 / 1.16).powi(2)).exp();
+                let expected = 1.654 * aperture * lens * 0.925;
+                assert!((depth - expected).abs() < 0.04, "{depth} {expected}");
+                assert!(wave(&sensor, c, 4.0).0 < 0.1 * expected);
+                phase
+            })
+            .collect();
+        for (a, b) in [(0, 1), (1, 2), (2, 0)] {
+            let step = (phases[a] - phases[b]).rem_euclid(TAU);
+            let third = TAU / 3.0;
+            let off = (step - third).abs().min((step - 2.0 * third).abs());
+            assert!(off < 0.1, "{phases:?}");
+        }
+    }
+
+    #[test]
+    fn gratings_keep_the_mean_and_the_lit_place() {
+        for lit in PixelLayout::s_stripe().0 {
+            let grating = Grating::new(lit, 9.0);
+            for (wave, centre) in [(&grating.column, lit.x), (&grating.row, lit.y)] {
+                let mean = wave.iter().sum::<f32>() / STEPS as f32;
+                assert!((mean - 1.0).abs() < 1e-4, "{mean}");
+                let moment: (f32, f32) = wave.iter().enumerate().fold((0.0, 0.0), |sum, (i, v)| {
+                    let phase = TAU * (i as f32 + 0.5) / STEPS as f32;
+                    (sum.0 + v * phase.cos(), sum.1 + v * phase.sin())
+                });
+                let place = (moment.1.atan2(moment.0) / TAU).rem_euclid(1.0);
+                assert!((place - centre).abs() < 0.01, "{place} {centre}");
+            }
+        }
+    }
+
+    #[test]
+    fn bezel_and_glare_are_where_they_belong() {
+        let mut display = plain(1.16);
+        display.bezel = [4.0, 0.0, 0.0, 0.0];
+        display.bezel_colour = [0.3; 3];
+        let scene = shown(&display, 1.0);
+        assert!((scene.get(5, 100)[1] - 0.3).abs() < 1e-5);
+        let mut display = plain(1.16);
+        display.glare.strength = Interval::fixed(0.5);
+        display.glare.centre = [Interval::fixed(40.0), Interval::fixed(20.0)];
+        let scene = shown(&display, 0.0);
+        let peak = scene.get(160, 80)[1];
+        assert!((peak - 0.5).abs() < 0.01, "{peak}");
+        assert!(scene.get(10, 250)[1] < 1e-3);
+    }
+}

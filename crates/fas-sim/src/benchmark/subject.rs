@@ -90,3 +90,87 @@ fn shuffled_subjects(pool: &[Face], seed: u64) -> Result<Vec<Vec<&Face>>, SimErr
     subjects.sort_by_cached_key(|(subject, _)| rank(subject));
     Ok(subjects.into_iter().map(|(_, faces)| faces).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::*;
+
+    fn faces(names: std::ops::Range<usize>) -> Vec<Face> {
+        names
+            .map(|i| Face::from_aligned(RgbImage::new(32, 32), format!("p{i}")))
+            .collect()
+    }
+
+    #[test]
+    fn every_subject_is_in_one_place() {
+        let config = BenchmarkConfig::ocim(3, 1, 2);
+        let faces = faces(0..26);
+        let assignment = Assignment::new(&config, FacePools::Shared(&faces)).unwrap();
+        let mut seen = BTreeSet::new();
+        for domain in 0..4 {
+            for split in Split::ALL {
+                let subjects = assignment.subjects(domain, split);
+                assert_eq!(subjects.len(), config.split(split).subjects);
+                for faces in subjects {
+                    assert!(seen.insert(faces[0].subject.clone()));
+                }
+            }
+        }
+        assert_eq!(seen.len(), 24);
+    }
+
+    #[test]
+    fn order_of_faces_does_not_matter_and_the_seed_does() {
+        let config = BenchmarkConfig::ocim(2, 1, 1);
+        let names = |faces: &[Face], seed| -> Vec<String> {
+            let config = config.clone().with_seed(seed);
+            let assignment = Assignment::new(&config, FacePools::Shared(faces)).unwrap();
+            let places = assignment.places.iter().flatten().flatten();
+            places.map(|faces| faces[0].subject.clone()).collect()
+        };
+        let forward = faces(0..20);
+        let backward: Vec<Face> = forward.iter().rev().cloned().collect();
+        assert_eq!(names(&forward, 1), names(&backward, 1));
+        assert_ne!(names(&forward, 1), names(&forward, 2));
+    }
+
+    #[test]
+    fn pools_by_split_are_kept_apart() {
+        let config = BenchmarkConfig::ocim(2, 1, 1);
+        let (train, development, test) = (faces(0..8), faces(8..12), faces(12..16));
+        let pools = FacePools::BySplit {
+            train: &train,
+            development: &development,
+            test: &test,
+        };
+        let assignment = Assignment::new(&config, pools).unwrap();
+        for faces in assignment.subjects(3, Split::Test) {
+            assert!(test.contains(faces[0]));
+        }
+        let pools = FacePools::BySplit {
+            train: &train,
+            development: &development,
+            test: &train,
+        };
+        let error = Assignment::new(&config, pools).err().unwrap().to_string();
+        assert!(error.contains("two splits"), "{error}");
+    }
+
+    #[test]
+    fn too_few_subjects_are_counted() {
+        let faces = faces(0..15);
+        let error = Assignment::new(&BenchmarkConfig::ocim(2, 1, 1), FacePools::Shared(&faces))
+            .err()
+            .unwrap();
+        assert!(matches!(
+            error,
+            SimError::TooFewSubjects {
+                needed: 16,
+                found: 15,
+                domains: 4
+            }
+        ));
+    }
+}

@@ -156,3 +156,117 @@ impl Plates {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StyleProfile;
+
+    /// A hard-edged ideal print of a flat patch, upright and unlit by anything but white light.
+    fn printed(patch: [f32; 3], black_replacement: f32) -> LinearImage {
+        let mut printer = StyleProfile::sim_o().halftone;
+        let zero = Interval::fixed(0.0);
+        let one = Interval::fixed(1.0);
+        printer.screen_period = Interval::fixed(4.0);
+        printer.screen_angles = [15.0, 75.0, 30.0, 45.0];
+        printer.dot_softness = 0.0;
+        printer.light_scatter = zero;
+        printer.inks = InkSet::ideal();
+        printer.tone = PrintTone {
+            saturation: one,
+            exponent: one,
+            black_replacement,
+        };
+        printer.paper = PaperConfig {
+            white: [1.0; 3],
+            brightness: one,
+            texture: 0.0,
+            bend: zero,
+            fold: zero,
+            fold_position: zero,
+        };
+        printer.placement = PlacementConfig {
+            rotation: zero,
+            tilt: zero,
+            scale: one,
+            shift: zero,
+        };
+        let canvas = Canvas::for_capture(64);
+        let face = LinearImage::from_fn(canvas.size, canvas.size, |_, _| patch);
+        printer.present(
+            &face,
+            canvas,
+            &Light::white(),
+            &mut Stream::new(3, "halftone", "test"),
+        )
+    }
+
+    #[test]
+    fn halftone_preserves_the_mean_tone() {
+        for tone in [0.05, 0.2, 0.5, 0.8, 0.95] {
+            for channel in printed([tone; 3], 0.0).mean() {
+                assert!((channel - tone).abs() < 0.012, "{tone}: {channel}");
+            }
+        }
+        for channel in printed([0.3; 3], 1.0).mean() {
+            assert!((channel - 0.3).abs() < 0.012, "{channel}");
+        }
+    }
+
+    #[test]
+    fn dots_are_binary() {
+        let print = printed([1.0, 1.0, 0.4], 0.0);
+        assert!(print.pixels().iter().all(|p| p[0] == 1.0));
+        let soft = print
+            .pixels()
+            .iter()
+            .filter(|p| p[2] > 0.0 && p[2] < 1.0)
+            .count();
+        assert!(soft < print.pixels().len() / 200, "{soft}");
+    }
+
+    #[test]
+    fn screen_has_its_period_and_angle() {
+        // Yellow alone: its screen at 30 degrees is all there is in the blue channel.
+        let print = printed([1.0, 1.0, 0.5], 0.0);
+        // Amplitude at a period of 4 u, 16 canvas px, in the given direction, under a Hann window.
+        let amplitude = |period: f32, degrees: f32| {
+            let (sin, cos) = degrees.to_radians().sin_cos();
+            let (mut re, mut im, mut total) = (0.0, 0.0, 0.0);
+            for y in 0..256 {
+                for x in 0..256 {
+                    let hann = |v: usize| {
+                        (std::f32::consts::PI * (v as f32 + 0.5) / 256.0)
+                            .sin()
+                            .powi(2)
+                    };
+                    let weight = hann(x) * hann(y);
+                    let phase = std::f32::consts::TAU * (cos * x as f32 + sin * y as f32) / period;
+                    let value = print.get(x, y)[2] - 0.5;
+                    re += weight * value * phase.cos();
+                    im += weight * value * phase.sin();
+                    total += weight;
+                }
+            }
+            re.hypot(im) / total
+        };
+        let expected = amplitude(16.0, 30.0);
+        assert!(expected > 0.1, "{expected}");
+        assert!((amplitude(16.0, 120.0) - expected).abs() < 0.02);
+        for (period, degrees) in [(16.0, 15.0), (16.0, 45.0), (16.0, 75.0), (19.0, 30.0)] {
+            assert!(
+                amplitude(period, degrees) < 0.1 * expected,
+                "{period} {degrees}"
+            );
+        }
+    }
+
+    #[test]
+    fn screens_of_the_inks_differ() {
+        // Cyan and magenta dots of one grey do not coincide, or there would be no rosettes.
+        let print = printed([0.5; 3], 0.0);
+        let equal = print.pixels().iter().filter(|p| p[0] == p[1]).count();
+        let share = equal as f32 / print.pixels().len() as f32;
+        assert!((share - 0.5).abs() < 0.05, "{share}");
+    }
+}

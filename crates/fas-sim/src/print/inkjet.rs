@@ -88,6 +88,9 @@ impl InkjetPrinter {
     }
 }
 
+/// Width of a uniform distribution of standard deviation 1, `sqrt(12)`.
+const UNIFORM_SCALE: f32 = 3.464_101_6;
+
 /// Floyd-Steinberg error diffusion in serpentine order, channel by channel: every value becomes
 /// 0 or 1 and the sum is kept up to the border.
 fn error_diffused(wanted: &LinearImage, noise: f32, stream: &mut Stream) -> LinearImage {
@@ -95,6 +98,7 @@ fn error_diffused(wanted: &LinearImage, noise: f32, stream: &mut Stream) -> Line
     let mut image = wanted.clone();
     let pixels = image.pixels_mut();
     for y in 0..height {
+        // Alternating directions keep the error from drifting to one side.
         let forward = y % 2 == 0;
         for step in 0..width {
             let x = if forward { step } else { width - 1 - step };
@@ -105,26 +109,136 @@ fn error_diffused(wanted: &LinearImage, noise: f32, stream: &mut Stream) -> Line
                     .then_some(target as usize)
             };
             let (next, behind) = (ahead(1), ahead(-1));
-            for c in 0..3 {
-                let value = pixels[y * width + x][c];
-                let drop = f32::from(value > 0.5 + noise * (stream.uniform() - 0.5) * 3.464);
-                pixels[y * width + x][c] = drop;
-                let error = value - drop;
-                if let Some(next) = next {
-                    pixels[y * width + next][c] += error * 7.0 / 16.0;
+            let value = pixels[y * width + x];
+            let drop = value.map(|v| {
+                let threshold = 0.5 + noise * UNIFORM_SCALE * (stream.uniform() - 0.5);
+                f32::from(v > threshold)
+            });
+            pixels[y * width + x] = drop;
+            let mut pass = |index: usize, share: f32| {
+                for (target, (v, d)) in pixels[index].iter_mut().zip(value.iter().zip(drop)) {
+                    *target += (v - d) * share;
                 }
-                if y + 1 < height {
-                    let below = (y + 1) * width;
-                    pixels[below + x][c] += error * 5.0 / 16.0;
-                    if let Some(behind) = behind {
-                        pixels[below + behind][c] += error * 3.0 / 16.0;
-                    }
-                    if let Some(next) = next {
-                        pixels[below + next][c] += error / 16.0;
-                    }
+            };
+            if let Some(next) = next {
+                pass(y * width + next, 7.0 / 16.0);
+            }
+            if y + 1 < height {
+                let below = (y + 1) * width;
+                pass(below + x, 5.0 / 16.0);
+                if let Some(behind) = behind {
+                    pass(below + behind, 3.0 / 16.0);
+                }
+                if let Some(next) = next {
+                    pass(below + next, 1.0 / 16.0);
                 }
             }
         }
     }
     image
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StyleProfile;
+
+    #[test]
+    fn error_diffusion_is_binary_and_keeps_the_mean() {
+        for noise in [0.0, 0.2] {
+            let wanted = LinearImage::from_fn(96, 96, |_, _| [0.1, 0.37, 0.9]);
+            let drops = error_diffused(&wanted, noise, &mut Stream::new(1, "inkjet", "test"));
+            assert!(
+                drops
+                    .pixels()
+                    .iter()
+                    .flatten()
+                    .all(|v| *v == 0.0 || *v == 1.0)
+            );
+            for (mean, expected) in drops.mean().iter().zip([0.1, 0.37, 0.9]) {
+                assert!((mean - expected).abs() < 0.01, "{mean} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn dither_noise_is_blue() {
+        // Averaged over 8 x 8 droplets, independent dots of coverage 0.5 would have a standard
+        // deviation of 0.5 / 8; error diffusion stays far below.
+        let wanted = LinearImage::from_fn(128, 128, |_, _| [0.47; 3]);
+        let drops = error_diffused(&wanted, 0.1, &mut Stream::new(1, "inkjet", "test"));
+        let (mut sum, mut count) = (0.0, 0.0);
+        for block_y in 1..15 {
+            for block_x in 1..15 {
+                let mut mean = 0.0;
+                for i in 0..64 {
+                    mean += drops.get(block_x * 8 + i % 8, block_y * 8 + i / 8)[0] / 64.0;
+                }
+                sum += (mean - 0.47) * (mean - 0.47);
+                count += 1.0;
+            }
+        }
+        let deviation = f32::sqrt(sum / count);
+        assert!(deviation < 0.025, "{deviation}");
+    }
+
+    #[test]
+    fn sheet_has_a_white_border_on_its_ground() {
+        let mut printer = StyleProfile::sim_c().inkjet;
+        printer.paper.texture = 0.0;
+        printer.paper.bend = Interval::fixed(0.0);
+        printer.paper.brightness = Interval::fixed(1.0);
+        printer.border = Interval::fixed(4.0);
+        printer.placement = PlacementConfig {
+            rotation: Interval::fixed(0.0),
+            tilt: Interval::fixed(0.0),
+            scale: Interval::fixed(0.75),
+            shift: Interval::fixed(0.0),
+        };
+        let canvas = Canvas::for_capture(64);
+        let face = LinearImage::from_fn(256, 256, |_, _| [0.02; 3]);
+        let light = Light::white();
+        let scene = printer.present(&face, canvas, &light, &mut Stream::new(1, "border", "test"));
+        // The sheet spans 192 of 256 px; its border 16 * 0.75 = 12 px.
+        for c in 0..3 {
+            assert!((scene.get(0, 128)[c] - printer.ground[c]).abs() < 0.01);
+            assert!((scene.get(38, 128)[c] - printer.paper.white[c]).abs() < 1e-4);
+            assert!(scene.get(128, 128)[c] < 0.25);
+        }
+    }
+
+    #[test]
+    fn print_head_bands_have_their_period() {
+        let mut printer = StyleProfile::sim_c().inkjet;
+        printer.threshold_noise = 0.0;
+        printer.inks = InkSet::ideal();
+        printer.band_period = Interval::fixed(8.0);
+        printer.band_depth = Interval::fixed(0.2);
+        printer.border = Interval::fixed(0.0);
+        printer.paper.texture = 0.0;
+        let still = Interval::fixed(0.0);
+        printer.placement = PlacementConfig {
+            rotation: still,
+            tilt: still,
+            scale: Interval::fixed(1.0),
+            shift: still,
+        };
+        printer.tone.exponent = Interval::fixed(1.0);
+        let canvas = Canvas::for_capture(64);
+        let face = LinearImage::from_fn(256, 256, |_, _| [0.5; 3]);
+        let light = Light::white();
+        let scene = printer.present(&face, canvas, &light, &mut Stream::new(1, "bands", "test"));
+        // Coverage 0.5 +- 0.1 over a band of 8 u, 32 px: the fundamental of the row means.
+        let (mut re, mut im) = (0.0, 0.0);
+        let mut level = 0.0;
+        for y in 0..256 {
+            let mean = (0..256).map(|x| scene.get(x, y)[1]).sum::<f32>() / 256.0;
+            let phase = std::f32::consts::TAU * (y as f32 + 0.5) / 32.0;
+            re += mean * phase.cos() / 128.0;
+            im += mean * phase.sin() / 128.0;
+            level += mean / 256.0;
+        }
+        let depth = re.hypot(im) / level;
+        assert!((depth - 0.2).abs() < 0.03, "{depth}");
+    }
 }
