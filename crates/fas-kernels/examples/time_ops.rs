@@ -3,8 +3,10 @@
 
 use std::time::Instant;
 
+use burn::nn::GroupNormConfig;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Distribution, Tensor, module};
+use burn::tensor::{Device, Distribution, Tensor, activation, module};
+use fas_kernels::{GroupNormOptions, group_norm, silu};
 
 const RUNS: usize = 40;
 
@@ -78,9 +80,62 @@ fn conv([n, c, h, w]: [usize; 4], device: &Device) {
     );
 }
 
+fn norm([n, c, h, w]: [usize; 4], device: &Device) {
+    let groups = if c % 32 == 0 { 32 } else { 8 };
+    let options = GroupNormOptions::new(groups).with_silu(true);
+    for (name, device, backward) in [
+        ("forward", device.clone(), false),
+        ("forward + backward", device.clone().autodiff(), true),
+    ] {
+        let module = GroupNormConfig::new(groups, c).init(&device);
+        let mut x = Tensor::<4>::random([n, c, h, w], Distribution::Default, &device);
+        if backward {
+            x = x.require_grad();
+        }
+        let finish = |y: Tensor<4>| {
+            if backward {
+                drop(y.sum().backward());
+            }
+        };
+        report(
+            &format!("group norm + SiLU {name} {n}x{c}x{h}x{w}"),
+            race(
+                || {
+                    let weight = module.gamma.as_ref().unwrap().val();
+                    let bias = module.beta.as_ref().unwrap().val();
+                    finish(group_norm(x.clone(), weight, bias, None, options));
+                },
+                || finish(activation::silu(module.forward(x.clone()))),
+            ),
+        );
+    }
+}
+
+fn sigmoid_linear_unit(len: usize, device: &Device) {
+    let x = Tensor::<1>::random([len], Distribution::Normal(0.0, 3.0), device);
+    report(
+        &format!("SiLU forward {len}"),
+        race(
+            || drop(silu(x.clone())),
+            || drop(activation::silu(x.clone())),
+        ),
+    );
+    let device = device.clone().autodiff();
+    let x = Tensor::<1>::random([len], Distribution::Normal(0.0, 3.0), &device).require_grad();
+    report(
+        &format!("SiLU forward + backward {len}"),
+        race(
+            || drop(silu(x.clone()).sum().backward()),
+            || drop(activation::silu(x.clone()).sum().backward()),
+        ),
+    );
+}
+
 fn main() {
     let device = Device::flex();
     for shape in [[8, 64, 32, 32], [8, 32, 32, 32], [8, 96, 8, 8]] {
         conv(shape, &device);
+        norm(shape, &device);
     }
+    sigmoid_linear_unit(512 * 1024, &device);
 }

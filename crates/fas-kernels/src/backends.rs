@@ -5,7 +5,8 @@ use burn::backend::ops::ConvOptions;
 use burn::backend::tensor::FloatTensor;
 
 use crate::KernelOps;
-use crate::conv2d;
+use crate::group_norm::GroupNormOptions;
+use crate::{conv2d, group_norm, silu};
 
 /// CubeCL runtimes keep the references: their fusion of elementwise operations is close to ours.
 #[cfg(feature = "cubecl")]
@@ -43,6 +44,37 @@ impl KernelOps for burn::backend::Flex {
     fn convolution_bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         conv2d::flex::bias_gradient(gradient)
     }
+
+    fn group_norm_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: GroupNormOptions,
+    ) -> FloatTensor<Self> {
+        group_norm::flex::forward(x, weight, bias, scale, shift, options)
+    }
+
+    fn group_norm_gradients(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: GroupNormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        group_norm::flex::gradients(x, gradient, weight, bias, scale, shift, options)
+    }
+
+    fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        silu::flex::forward(x)
+    }
+
+    fn silu_gradient(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        silu::flex::gradient(x, gradient)
+    }
 }
 
 /// Gradients themselves keep the differentiable references.
@@ -54,5 +86,20 @@ impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         options: ConvOptions<2>,
     ) -> FloatTensor<Self> {
         conv2d::autodiff::conv2d::<B, C>(x, weight, bias, options)
+    }
+
+    fn group_norm_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: GroupNormOptions,
+    ) -> FloatTensor<Self> {
+        group_norm::autodiff::forward::<B, C>([x, weight, bias, scale, shift], options)
+    }
+
+    fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        silu::autodiff::forward::<B, C>(x)
     }
 }

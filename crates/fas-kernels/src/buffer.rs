@@ -33,9 +33,14 @@ pub(crate) fn read(tensor: &FlexTensor) -> Cow<'_, [f32]> {
 
 /// A tensor of `values`.
 pub(crate) fn tensor<const D: usize>(values: Vec<f32>, dims: [usize; D]) -> FlexTensor {
+    tensor_of(values, Shape::from(dims))
+}
+
+/// A tensor of `values` with the given shape.
+pub(crate) fn tensor_of(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::new(
         Bytes::from_elems(values),
-        Layout::contiguous(Shape::from(dims)),
+        Layout::contiguous(shape),
         DType::F32,
     )
 }

@@ -18,9 +18,13 @@ mod backends;
 #[cfg(feature = "flex")]
 mod buffer;
 mod conv2d;
+mod group_norm;
 mod ops;
+mod silu;
 #[cfg(feature = "flex")]
 mod simd;
 
 pub use conv2d::conv2d;
+pub use group_norm::{GroupNormOptions, group_norm};
 pub use ops::KernelOps;
+pub use silu::silu;

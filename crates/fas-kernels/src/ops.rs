@@ -3,7 +3,8 @@
 use burn::backend::ops::{ConvOptions, ModuleOps};
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
-use crate::conv2d;
+use crate::group_norm::GroupNormOptions;
+use crate::{conv2d, group_norm, silu};
 
 /// Operations this crate adds to a backend, and their gradients.
 ///
@@ -57,5 +58,50 @@ pub trait KernelOps: Backend {
     #[fusion(default)]
     fn convolution_bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         conv2d::reference::bias_gradient::<Self>(gradient)
+    }
+
+    /// Group normalisation, see [`crate::group_norm()`]; a missing modulation is zeros.
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn group_norm_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: GroupNormOptions,
+    ) -> FloatTensor<Self> {
+        group_norm::reference::forward::<Self>(x, weight, bias, scale, shift, options)
+    }
+
+    /// Gradient of the input, and per image and channel the sums of `g` and of `g x_hat`, both
+    /// `[batch_size, channels]`, where `g` is the gradient before the activation.
+    #[allow(unused_variables)]
+    #[allow(clippy::too_many_arguments)]
+    #[fusion(default)]
+    fn group_norm_gradients(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: GroupNormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        group_norm::reference::gradients::<Self>(x, gradient, weight, bias, scale, shift, options)
+    }
+
+    /// Sigmoid linear unit, see [`crate::silu()`].
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        silu::reference::forward::<Self>(x)
+    }
+
+    /// Gradient of the sigmoid linear unit's input, from its output's gradient.
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn silu_gradient(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        silu::reference::gradient::<Self>(x, gradient)
     }
 }

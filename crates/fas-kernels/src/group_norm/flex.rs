@@ -1,0 +1,321 @@
+//! Group normalisation on the Flex backend.
+//!
+//! One task is one group of one image. It stays in cache between the passes over it: mean,
+//! variance, and the output; or for the gradients mean, variance, sums, and the output.
+
+use burn::backend::TensorMetadata;
+use burn::backend::flex::{Flex, FlexTensor};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{GroupNormOptions, reference};
+use crate::buffer::{all_f32, read, tensor, tensor_of};
+use crate::silu::vector::{silu, silu_slope};
+use crate::simd;
+
+/// Floats a rayon job should have at least.
+const JOB: usize = 8 * 1024;
+
+/// Sizes of the groups.
+#[derive(Clone, Copy, Debug)]
+struct Groups {
+    channels: usize,
+    /// Channels of a group.
+    channels_each: usize,
+    pixels: usize,
+}
+
+impl Groups {
+    fn new(x: &FlexTensor, options: &GroupNormOptions) -> Self {
+        let shape = x.shape();
+        Self {
+            channels: shape[1],
+            channels_each: shape[1] / options.num_groups,
+            pixels: shape[2..].iter().product(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.channels_each * self.pixels
+    }
+
+    fn min_job(&self) -> usize {
+        JOB.div_ceil(self.len())
+    }
+}
+
+/// `[factor, offset]` of `x_hat` for the channel `index` of all images, `n * channels + c`.
+fn affine(
+    index: usize,
+    channels: usize,
+    weight: &[f32],
+    bias: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+) -> [f32; 2] {
+    let c = index % channels;
+    let scale = 1.0 + scale[index];
+    [scale * weight[c], scale.mul_add(bias[c], shift[index])]
+}
+
+/// See [`KernelOps::group_norm_forward`](crate::KernelOps::group_norm_forward).
+pub(crate) fn forward(
+    x: FlexTensor,
+    weight: FlexTensor,
+    bias: FlexTensor,
+    scale: FlexTensor,
+    shift: FlexTensor,
+    options: GroupNormOptions,
+) -> FlexTensor {
+    if !all_f32(&[&x, &weight, &bias, &scale, &shift]) || x.shape().num_elements() == 0 {
+        return reference::forward::<Flex>(x, weight, bias, scale, shift, options);
+    }
+    let groups = Groups::new(&x, &options);
+    let values = read(&x);
+    let (weight, bias, scale, shift) = (read(&weight), read(&bias), read(&scale), read(&shift));
+    let mut output = vec![0.0; values.len()];
+    output
+        .par_chunks_mut(groups.len())
+        .zip(values.par_chunks(groups.len()))
+        .with_min_len(groups.min_job())
+        .enumerate()
+        .for_each(|(g, (output, x))| {
+            let affine = |c: usize| {
+                let index = g * groups.channels_each + c;
+                affine(index, groups.channels, &weight, &bias, &scale, &shift)
+            };
+            simd::dispatch(Forward {
+                x,
+                output,
+                pixels: groups.pixels,
+                affine,
+                options,
+            });
+        });
+    tensor_of(output, x.shape())
+}
+
+/// See [`KernelOps::group_norm_gradients`](crate::KernelOps::group_norm_gradients).
+pub(crate) fn gradients(
+    x: FlexTensor,
+    gradient: FlexTensor,
+    weight: FlexTensor,
+    bias: FlexTensor,
+    scale: FlexTensor,
+    shift: FlexTensor,
+    options: GroupNormOptions,
+) -> (FlexTensor, FlexTensor, FlexTensor) {
+    if !all_f32(&[&x, &gradient, &weight, &bias, &scale, &shift]) || x.shape().num_elements() == 0 {
+        return reference::gradients::<Flex>(x, gradient, weight, bias, scale, shift, options);
+    }
+    let groups = Groups::new(&x, &options);
+    let (values, gradient) = (read(&x), read(&gradient));
+    let images = [x.shape()[0], x.shape()[1]];
+    let (weight, bias, scale, shift) = (read(&weight), read(&bias), read(&scale), read(&shift));
+    let mut output = vec![0.0; values.len()];
+    let mut sums = vec![[0.0; 2]; images[0] * images[1]];
+    output
+        .par_chunks_mut(groups.len())
+        .zip(sums.par_chunks_mut(groups.channels_each))
+        .zip(values.par_chunks(groups.len()))
+        .zip(gradient.par_chunks(groups.len()))
+        .with_min_len(groups.min_job())
+        .enumerate()
+        .for_each(|(g, (((output, sums), x), gradient))| {
+            let affine = |c: usize| {
+                let index = g * groups.channels_each + c;
+                affine(index, groups.channels, &weight, &bias, &scale, &shift)
+            };
+            simd::dispatch(Gradients {
+                x,
+                gradient,
+                output,
+                sums,
+                pixels: groups.pixels,
+                affine,
+                options,
+            });
+        });
+    let column = |i: usize| tensor(sums.iter().map(|pair| pair[i]).collect(), images);
+    (tensor_of(output, x.shape()), column(0), column(1))
+}
+
+/// Mean of a group and `1 / sqrt(var + epsilon)`.
+#[inline(always)]
+fn statistics<S: Simd>(simd: S, x: &[f32], epsilon: f64) -> (f32, f32) {
+    let zero = simd.splat_f32s(0.0);
+    let (vectors, tail) = S::as_simd_f32s(x);
+    let (fours, rest) = vectors.as_chunks::<4>();
+    let mut sums = [zero; 4];
+    for four in fours {
+        for (sum, x) in sums.iter_mut().zip(four) {
+            *sum = simd.add_f32s(*sum, *x);
+        }
+    }
+    for x in rest {
+        sums[0] = simd.add_f32s(sums[0], *x);
+    }
+    let total = reduce(simd, sums) + tail.iter().sum::<f32>();
+    let mean = total / x.len() as f32;
+
+    let centre = simd.splat_f32s(mean);
+    let mut sums = [zero; 4];
+    for four in fours {
+        for (sum, x) in sums.iter_mut().zip(four) {
+            let x = simd.sub_f32s(*x, centre);
+            *sum = simd.mul_add_e_f32s(x, x, *sum);
+        }
+    }
+    for x in rest {
+        let x = simd.sub_f32s(*x, centre);
+        sums[0] = simd.mul_add_e_f32s(x, x, sums[0]);
+    }
+    let total = reduce(simd, sums) + tail.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>();
+    let variance = f64::from(total) / x.len() as f64;
+    (mean, (1.0 / (variance + epsilon).sqrt()) as f32)
+}
+
+#[inline(always)]
+fn reduce<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> f32 {
+    simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
+}
+
+/// Output of one group.
+struct Forward<'a, A> {
+    x: &'a [f32],
+    output: &'a mut [f32],
+    pixels: usize,
+    affine: A,
+    options: GroupNormOptions,
+}
+
+impl<A: Fn(usize) -> [f32; 2]> WithSimd for Forward<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (mean, inverse_deviation) = statistics(simd, self.x, self.options.epsilon);
+        let mean = simd.splat_f32s(mean);
+        let channels = self.x.chunks_exact(self.pixels);
+        for (c, (x, output)) in channels
+            .zip(self.output.chunks_exact_mut(self.pixels))
+            .enumerate()
+        {
+            let [factor, offset] = (self.affine)(c);
+            let factor = simd.splat_f32s(factor * inverse_deviation);
+            let offset = simd.splat_f32s(offset);
+            let (x, x_tail) = S::as_simd_f32s(x);
+            let (output, output_tail) = S::as_mut_simd_f32s(output);
+            for (to, x) in output.iter_mut().zip(x) {
+                let y = simd.mul_add_e_f32s(simd.sub_f32s(*x, mean), factor, offset);
+                *to = if self.options.silu { silu(simd, y) } else { y };
+            }
+            if !x_tail.is_empty() {
+                let x = simd.partial_load_f32s(x_tail);
+                let y = simd.mul_add_e_f32s(simd.sub_f32s(x, mean), factor, offset);
+                let y = if self.options.silu { silu(simd, y) } else { y };
+                simd.partial_store_f32s(output_tail, y);
+            }
+        }
+    }
+}
+
+/// Gradient of one group, and the sums `[g, g x_hat]` of its channels, where `g` is the gradient
+/// before the activation.
+struct Gradients<'a, A> {
+    x: &'a [f32],
+    gradient: &'a [f32],
+    output: &'a mut [f32],
+    sums: &'a mut [[f32; 2]],
+    pixels: usize,
+    affine: A,
+    options: GroupNormOptions,
+}
+
+impl<A: Fn(usize) -> [f32; 2]> WithSimd for Gradients<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let pixels = self.pixels;
+        let (mean, inverse_deviation) = statistics(simd, self.x, self.options.epsilon);
+        let centre = simd.splat_f32s(mean);
+        let zero = simd.splat_f32s(0.0);
+
+        // First pass: the gradient before the activation, kept in the output, and its sums.
+        let mut group_sums = [0.0_f64; 2];
+        let channels = self
+            .x
+            .chunks_exact(pixels)
+            .zip(self.gradient.chunks_exact(pixels));
+        let channels = channels.zip(self.output.chunks_exact_mut(pixels));
+        for (c, (((x, gradient), output), sums)) in channels.zip(self.sums).enumerate() {
+            let [factor, offset] = (self.affine)(c);
+            let slope = simd.splat_f32s(factor * inverse_deviation);
+            let offset = simd.splat_f32s(offset);
+            let (x, x_tail) = S::as_simd_f32s(x);
+            let (gradient, gradient_tail) = S::as_simd_f32s(gradient);
+            let (output, output_tail) = S::as_mut_simd_f32s(output);
+            // Sums of g and of g (x - mean).
+            let mut totals = [[zero; 2]; 2];
+            for (i, (to, (x, gradient))) in
+                output.iter_mut().zip(x.iter().zip(gradient)).enumerate()
+            {
+                let x = simd.sub_f32s(*x, centre);
+                let mut g = *gradient;
+                if self.options.silu {
+                    let y = simd.mul_add_e_f32s(x, slope, offset);
+                    g = simd.mul_f32s(g, silu_slope(simd, y));
+                }
+                *to = g;
+                let [sum, product] = &mut totals[i % 2];
+                *sum = simd.add_f32s(*sum, g);
+                *product = simd.mul_add_e_f32s(g, x, *product);
+            }
+            if !x_tail.is_empty() {
+                let x = simd.sub_f32s(simd.partial_load_f32s(x_tail), centre);
+                let mut g = simd.partial_load_f32s(gradient_tail);
+                if self.options.silu {
+                    let y = simd.mul_add_e_f32s(x, slope, offset);
+                    g = simd.mul_f32s(g, silu_slope(simd, y));
+                }
+                simd.partial_store_f32s(output_tail, g);
+                // The missing gradients are zero, and so are their terms.
+                let [sum, product] = &mut totals[0];
+                *sum = simd.add_f32s(*sum, g);
+                *product = simd.mul_add_e_f32s(g, x, *product);
+            }
+            let [even, odd] = totals;
+            let sum = simd.reduce_sum_f32s(simd.add_f32s(even[0], odd[0]));
+            let product = simd.reduce_sum_f32s(simd.add_f32s(even[1], odd[1]));
+            *sums = [sum, product * inverse_deviation];
+            group_sums[0] += f64::from(factor) * f64::from(sums[0]);
+            group_sums[1] += f64::from(factor) * f64::from(sums[1]);
+        }
+
+        // Second pass: inverse_deviation (factor g - mean(factor g) - x_hat mean(factor g x_hat)).
+        let [mean_gradient, mean_product] = group_sums.map(|sum| sum / self.x.len() as f64);
+        let inverse = f64::from(inverse_deviation);
+        let offset = simd.splat_f32s((-mean_gradient * inverse) as f32);
+        let slope = simd.splat_f32s((-mean_product * inverse * inverse) as f32);
+        let channels = self.x.chunks_exact(pixels);
+        for (c, (x, output)) in channels
+            .zip(self.output.chunks_exact_mut(pixels))
+            .enumerate()
+        {
+            let factor = simd.splat_f32s((self.affine)(c)[0] * inverse_deviation);
+            let (x, x_tail) = S::as_simd_f32s(x);
+            let (output, output_tail) = S::as_mut_simd_f32s(output);
+            for (to, x) in output.iter_mut().zip(x) {
+                let line = simd.mul_add_e_f32s(simd.sub_f32s(*x, centre), slope, offset);
+                *to = simd.mul_add_e_f32s(*to, factor, line);
+            }
+            if !x_tail.is_empty() {
+                let x = simd.sub_f32s(simd.partial_load_f32s(x_tail), centre);
+                let g = simd.partial_load_f32s(output_tail);
+                let line = simd.mul_add_e_f32s(x, slope, offset);
+                simd.partial_store_f32s(output_tail, simd.mul_add_e_f32s(g, factor, line));
+            }
+        }
+    }
+}

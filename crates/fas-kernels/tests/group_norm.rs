@@ -1,0 +1,222 @@
+//! Group normalisation against Burn's operations, forward and every gradient.
+
+mod common;
+
+use burn::nn::GroupNormConfig;
+use burn::tensor::{Device, Tensor, activation};
+use common::{assert_close, random, with_threads};
+use fas_kernels::{GroupNormOptions, group_norm};
+
+/// Inputs: x, weight, bias, and scale and shift if modulated.
+struct Inputs {
+    x: Tensor<4>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    modulation: Option<(Tensor<2>, Tensor<2>)>,
+}
+
+fn inputs(dims: [usize; 4], modulated: bool, device: &Device) -> Inputs {
+    let [batch_size, channels, ..] = dims;
+    let track = |t: Tensor<2>| t.require_grad();
+    Inputs {
+        // Away from zero mean: a one-pass variance would show.
+        x: (random(1, dims, device) * 2.0 + 5.0)
+            .detach()
+            .require_grad(),
+        weight: random(2, [channels], device).require_grad(),
+        bias: random(3, [channels], device).require_grad(),
+        modulation: modulated.then(|| {
+            let images = [batch_size, channels];
+            (
+                track(random(4, images, device)),
+                track(random(5, images, device)),
+            )
+        }),
+    }
+}
+
+/// The formula in Burn's operations.
+fn burn_norm(inputs: &Inputs, options: GroupNormOptions) -> Tensor<4> {
+    let x = inputs.x.clone();
+    let [batch_size, channels, height, width] = x.dims();
+    let groups = options.num_groups;
+    let x = x.reshape([batch_size, groups, channels / groups * height * width]);
+    let centred = x.clone() - x.mean_dim(2);
+    let variance = (centred.clone() * centred.clone()).mean_dim(2);
+    let x_hat = centred / (variance + options.epsilon).sqrt();
+    let y = x_hat.reshape([batch_size, channels, height, width]);
+    let y = y * inputs.weight.clone().reshape([1, channels, 1, 1])
+        + inputs.bias.clone().reshape([1, channels, 1, 1]);
+    let y = match &inputs.modulation {
+        None => y,
+        Some((scale, shift)) => {
+            let images = [batch_size, channels, 1, 1];
+            y * (scale.clone().reshape(images) + 1.0) + shift.clone().reshape(images)
+        }
+    };
+    if options.silu { activation::silu(y) } else { y }
+}
+
+fn fast_norm(inputs: &Inputs, options: GroupNormOptions) -> Tensor<4> {
+    group_norm(
+        inputs.x.clone(),
+        inputs.weight.clone(),
+        inputs.bias.clone(),
+        inputs.modulation.clone(),
+        options,
+    )
+}
+
+/// Output and all gradients.
+fn run(
+    inputs: Inputs,
+    options: GroupNormOptions,
+    norm: fn(&Inputs, GroupNormOptions) -> Tensor<4>,
+) -> Vec<(&'static str, Vec<f32>)> {
+    let y = norm(&inputs, options);
+    let device = y.device();
+    let grads = (y.clone() * random(6, y.dims(), &device)).sum().backward();
+    let values = |t: Tensor<1>| t.into_data().try_to_vec::<f32>().unwrap();
+    let mut out = vec![
+        ("output", values(y.flatten(0, 3))),
+        (
+            "input",
+            values(inputs.x.grad(&grads).unwrap().flatten(0, 3)),
+        ),
+        ("weight", values(inputs.weight.grad(&grads).unwrap())),
+        ("bias", values(inputs.bias.grad(&grads).unwrap())),
+    ];
+    if let Some((scale, shift)) = inputs.modulation {
+        out.push(("scale", values(scale.grad(&grads).unwrap().flatten(0, 1))));
+        out.push(("shift", values(shift.grad(&grads).unwrap().flatten(0, 1))));
+    }
+    out
+}
+
+const SHAPES: [([usize; 4], usize); 7] = [
+    ([1, 4, 3, 5], 2),
+    ([2, 6, 8, 8], 6),
+    ([3, 6, 1, 1], 2),
+    ([2, 32, 17, 9], 1),
+    ([1, 64, 32, 32], 32),
+    ([2, 5, 7, 1], 5),
+    ([8, 24, 4, 4], 8),
+];
+
+#[test]
+fn equals_burn_forward_and_backward() {
+    let device = Device::flex().autodiff();
+    for (dims, groups) in SHAPES {
+        for (modulated, silu) in [(false, false), (false, true), (true, false), (true, true)] {
+            let options = GroupNormOptions::new(groups)
+                .with_silu(silu)
+                .with_epsilon(1e-4);
+            let ours = run(inputs(dims, modulated, &device), options, fast_norm);
+            let burn = run(inputs(dims, modulated, &device), options, burn_norm);
+            assert_eq!(ours.len(), burn.len());
+            for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
+                let what = format!("{name} of {dims:?}, {options:?}, modulated {modulated}");
+                assert_close(ours, burn, 2e-5, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn equals_the_module() {
+    let device = Device::flex();
+    let x = random(1, [2, 12, 5, 5], &device);
+    let module = GroupNormConfig::new(4, 12).init(&device);
+    let ours = group_norm(
+        x.clone(),
+        Tensor::ones([12], &device),
+        Tensor::zeros([12], &device),
+        None,
+        GroupNormOptions::new(4),
+    );
+    assert_close(
+        &ours.into_data().try_to_vec::<f32>().unwrap(),
+        &module.forward(x).into_data().try_to_vec::<f32>().unwrap(),
+        2e-6,
+        "module",
+    );
+}
+
+#[test]
+fn input_gradient_equals_finite_differences() {
+    let device = Device::flex().autodiff();
+    let options = GroupNormOptions::new(2).with_silu(true);
+    let dims = [2, 4, 3, 3];
+    let gradients = run(inputs(dims, true, &device), options, fast_norm);
+    let step = 1e-2_f32;
+    let direction = random(7, dims, &device);
+    let loss = |sign: f32| {
+        let mut inputs = inputs(dims, true, &device);
+        inputs.x = inputs.x + direction.clone() * (sign * step);
+        let y = fast_norm(&inputs, options);
+        f64::from((y * random(6, dims, &device)).sum().into_scalar::<f32>())
+    };
+    let slope = (loss(1.0) - loss(-1.0)) / f64::from(2.0 * step);
+    let expected: f64 = direction
+        .clone()
+        .into_data()
+        .try_to_vec::<f32>()
+        .unwrap()
+        .iter()
+        .zip(&gradients[1].1)
+        .map(|(a, b)| f64::from(*a) * f64::from(*b))
+        .sum();
+    // Third-order error of the difference, and rounding of the loss over the step.
+    assert!(
+        (slope - expected).abs() < 1e-3,
+        "{slope} against {expected}"
+    );
+}
+
+#[test]
+fn not_a_number_stays_in_its_group() {
+    let device = Device::flex();
+    let mut values = vec![0.5_f32; 2 * 4 * 20];
+    values[3] = f32::NAN;
+    values[80 + 45] = f32::INFINITY;
+    let x = Tensor::<1>::from_data(values.as_slice(), &device).reshape([2, 4, 20]);
+    let options = GroupNormOptions::new(2).with_silu(true);
+    let y = group_norm(
+        x,
+        Tensor::ones([4], &device),
+        Tensor::ones([4], &device),
+        None,
+        options,
+    );
+    let y = y.into_data().try_to_vec::<f32>().unwrap();
+    for (i, value) in y.iter().enumerate() {
+        assert_eq!(value.is_nan(), matches!(i / 40, 0 | 3), "{i}: {value}");
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let device = Device::flex().autodiff();
+    let options = GroupNormOptions::new(8).with_silu(true);
+    let run = |threads| {
+        with_threads(threads, || {
+            run(inputs([5, 40, 13, 11], true, &device), options, fast_norm)
+        })
+    };
+    let one = run(1);
+    for threads in [2, 3, 8] {
+        for ((name, one), (_, many)) in one.iter().zip(run(threads)) {
+            let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert!(bits(one) == bits(&many), "{name}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "5 groups do not divide the 12 channels")]
+fn uneven_groups_panic() {
+    let device = Device::flex();
+    let x = Tensor::<3>::zeros([1, 12, 4], &device);
+    let (weight, bias) = (Tensor::ones([12], &device), Tensor::zeros([12], &device));
+    group_norm(x, weight, bias, None, GroupNormOptions::new(5));
+}
