@@ -1,3 +1,56 @@
-//! The program `fas`.
+//! The program `fas`: face anti-spoofing from the command line.
+//!
+//! Each command is one file of `commands/`; this file only reads the arguments and sets the exit
+//! code: 0 for success, 1 for a failure, 2 for arguments that make no sense.
 
-fn main() {}
+mod commands;
+mod error;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{Evaluate, Quality, Simulate};
+
+const EXAMPLES: &str = "\
+Examples:
+  fas quality photos/ --csv > quality.csv
+  fas simulate faces/ --out benchmark/
+  fas evaluate test.csv --dev validation.csv
+  fas evaluate test.csv --policy fixed=0.5 --json
+
+`fas COMMAND --help` has the details and more examples.";
+
+/// Face anti-spoofing: simulate attacks, score image quality, evaluate detectors.
+#[derive(Debug, Parser)]
+#[command(name = "fas", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Evaluate(Evaluate),
+    Quality(Quality),
+    Simulate(Simulate),
+}
+
+fn main() -> ExitCode {
+    let run = match Arguments::parse().command {
+        Command::Evaluate(command) => command.run(),
+        Command::Quality(command) => command.run(),
+        Command::Simulate(command) => command.run(),
+    };
+    match run {
+        Ok(code) => code,
+        // `fas quality photos/ | head` has read all it wants.
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

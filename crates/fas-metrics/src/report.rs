@@ -157,12 +157,15 @@ pub struct Evaluation {
     pub eer: EqualErrorRate,
     /// Area under the ROC curve, as the convention computes it.
     pub auc: f64,
-    /// BPCER where the APCER of every species is at most 1/10.
-    pub bpcer10: f64,
-    /// BPCER where the APCER of every species is at most 1/20.
-    pub bpcer20: f64,
-    /// BPCER where the APCER of every species is at most 1/100.
-    pub bpcer100: f64,
+    /// BPCER where the APCER of every species is at most 1/10; `None` where convention `bob` meets a
+    /// species of one score, which it refuses.
+    pub bpcer10: Option<f64>,
+    /// BPCER where the APCER of every species is at most 1/20; `None` where convention `bob` meets a
+    /// species of one score, which it refuses.
+    pub bpcer20: Option<f64>,
+    /// BPCER where the APCER of every species is at most 1/100; `None` where convention `bob` meets a
+    /// species of one score, which it refuses.
+    pub bpcer100: Option<f64>,
     /// Bona fide acceptance at pooled false positive rates of 1 %, 5 % and 10 %.
     pub tpr_at_fpr: Vec<TprAtFpr>,
     /// Bootstrap intervals, where asked for and where there are clusters enough.
@@ -245,6 +248,10 @@ fn evaluate_set(
             intervals => Some(intervals?),
         },
     };
+    let bpcer_at_apcer = |n| match convention.bpcer_at_apcer(n, test) {
+        Err(MetricError::TooFewScores { .. }) => Ok(None),
+        bpcer => bpcer.map(Some),
+    };
     let sweep = test.sweep();
     let mut evaluation = Evaluation {
         config: config.clone(),
@@ -266,9 +273,9 @@ fn evaluate_set(
         accuracy: convention.accuracy(sweep, threshold.value),
         eer: convention.eer(sweep),
         auc: convention.auc(sweep)?,
-        bpcer10: convention.bpcer_at_apcer(10, test)?,
-        bpcer20: convention.bpcer_at_apcer(20, test)?,
-        bpcer100: convention.bpcer_at_apcer(100, test)?,
+        bpcer10: bpcer_at_apcer(10)?,
+        bpcer20: bpcer_at_apcer(20)?,
+        bpcer100: bpcer_at_apcer(100)?,
         tpr_at_fpr: FPR_TARGETS
             .map(|fpr| TprAtFpr {
                 fpr,

@@ -56,6 +56,8 @@ fn videos_with_frames_beside() {
     close(evaluation.acer_max, 2.0 / 3.0);
     close(evaluation.hter, 1.0 / 3.0);
     close(evaluation.auc, 7.0 / 9.0);
+    // Above the replay at 0.5 lie two of three bona fide videos.
+    close(evaluation.bpcer10.unwrap(), 1.0 / 3.0);
     // Exact interval of 1 in 3, from the closed forms of the beta distribution.
     close(evaluation.bpcer.exact.lower, 1.0 - 0.975f64.cbrt());
     let bootstrap = evaluation.bootstrap.unwrap();
@@ -138,6 +140,25 @@ fn inverted_scores_are_refused_where_they_fix_the_threshold() {
         ..oracle
     };
     assert_eq!(evaluate(&bad, None, &allowed).unwrap().auc, 0.0);
+}
+
+#[test]
+fn bob_leaves_out_what_it_refuses() {
+    let samples = vec![
+        ScoredSample::bona_fide(0.8),
+        ScoredSample::bona_fide(0.9),
+        ScoredSample::attack(0.1, "print"),
+        ScoredSample::attack(0.2, "replay"),
+        ScoredSample::attack(0.3, "replay"),
+    ];
+    let config = EvaluationConfig {
+        policy: ThresholdPolicy::Fixed(0.5),
+        convention: Convention::Bob,
+        ..Default::default()
+    };
+    let evaluation = evaluate(&ScoreSet::new(samples).unwrap(), None, &config).unwrap();
+    assert_eq!(evaluation.bpcer20, None);
+    assert_eq!(evaluation.apcer, 0.0);
 }
 
 #[test]

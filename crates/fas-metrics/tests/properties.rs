@@ -139,7 +139,7 @@ proptest! {
                 };
                 let rates = [
                     evaluation.apcer, evaluation.acer_max, evaluation.hter, evaluation.eer.rate,
-                    evaluation.auc, evaluation.bpcer10, evaluation.bpcer100, evaluation.accuracy,
+                    evaluation.auc, evaluation.bpcer10.unwrap_or(0.0), evaluation.bpcer100.unwrap_or(0.0), evaluation.accuracy,
                 ];
                 for rate in rates {
                     prop_assert!((-1e-9..=1.0 + 1e-9).contains(&rate), "{:?} {}", convention, rate);

@@ -1,0 +1,88 @@
+//! Errors that end a command. Those of the libraries name their file, value and remedy already.
+
+use std::io;
+use std::path::PathBuf;
+
+use fas_data::DataError;
+use fas_metrics::MetricError;
+use fas_sim::SimError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// Scores or their evaluation; the message names the file where there is one.
+    #[error("{0}")]
+    Metric(#[from] MetricError),
+
+    /// Scores of a file that cannot be evaluated as a whole.
+    #[error("{}: {source}", path.display())]
+    Scores {
+        /// The score file.
+        path: PathBuf,
+        /// Cause.
+        source: MetricError,
+    },
+
+    /// Images or manifests.
+    #[error("{0}")]
+    Data(#[from] DataError),
+
+    /// A simulation.
+    #[error("{0}")]
+    Simulation(#[from] SimError),
+
+    /// Some face images cannot be read.
+    #[error(
+        "{count} of {total} images cannot be read, the first: {first}; remove them, or leave them \
+         out with --skip-unreadable"
+    )]
+    UnreadableFaces {
+        /// Unreadable images.
+        count: usize,
+        /// All images.
+        total: usize,
+        /// Error of the first.
+        first: Box<DataError>,
+    },
+
+    /// It is unclear whose face an image shows.
+    #[error(
+        "{}: images lie in folders below; say with --subject-by folder that each folder is one \
+         person, or with --subject-by file that each image is another",
+        folder.display()
+    )]
+    UnclearSubjects {
+        /// The folder of faces.
+        folder: PathBuf,
+    },
+
+    /// Too few people to fill every split of every domain.
+    #[error(
+        "{subjects} people cannot fill {domains} domains of three splits without anybody twice: \
+         at least {needed} are needed; add faces, or name fewer --domains"
+    )]
+    TooFewPeople {
+        /// People found.
+        subjects: usize,
+        /// Domains asked for.
+        domains: usize,
+        /// Least number of people.
+        needed: usize,
+    },
+
+    /// An output could not be written.
+    #[error("cannot write {what}: {source}")]
+    Write {
+        /// File, or `the standard output`.
+        what: String,
+        /// Cause.
+        source: io::Error,
+    },
+}
+
+impl CliError {
+    /// Whether the reader of the standard output went away, which is no failure.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
