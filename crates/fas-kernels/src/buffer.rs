@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
+use rayon::prelude::*;
 
 /// The tensor's sizes.
 ///
@@ -43,4 +44,47 @@ pub(crate) fn tensor_of(values: Vec<f32>, shape: Shape) -> FlexTensor {
         Layout::contiguous(shape),
         DType::F32,
     )
+}
+
+/// Applies `f` to each `len` values of `tensor` and the `side_len` values of `side` that go with
+/// them; `f` overwrites its first slice. In place if nobody else holds the tensor.
+///
+/// A rayon job has at least `min_job` calls.
+pub(crate) fn overwrite<T: Send>(
+    tensor: FlexTensor,
+    len: usize,
+    min_job: usize,
+    (side, side_len): (&mut [T], usize),
+    f: impl Fn(usize, &mut [f32], &mut [T]) + Sync,
+) -> FlexTensor {
+    let whole = tensor
+        .as_slice::<f32>()
+        .is_some_and(|values| values.len() == tensor.storage::<f32>().len());
+    let mut tensor = if whole {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    };
+    if let Some(values) = tensor.try_storage_mut::<f32>() {
+        values
+            .par_chunks_mut(len)
+            .zip(side.par_chunks_mut(side_len))
+            .with_min_len(min_job)
+            .enumerate()
+            .for_each(|(i, (values, side))| f(i, values, side));
+        return tensor;
+    }
+    let source = tensor.storage::<f32>();
+    let mut output = vec![0.0; source.len()];
+    output
+        .par_chunks_mut(len)
+        .zip(side.par_chunks_mut(side_len))
+        .zip(source.par_chunks(len))
+        .with_min_len(min_job)
+        .enumerate()
+        .for_each(|(i, ((output, side), source))| {
+            output.copy_from_slice(source);
+            f(i, output, side);
+        });
+    tensor_of(output, tensor.shape())
 }

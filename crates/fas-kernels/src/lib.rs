@@ -20,6 +20,8 @@ mod buffer;
 mod conv2d;
 mod group_norm;
 mod ops;
+#[cfg(feature = "flex")]
+mod scratch;
 mod silu;
 #[cfg(feature = "flex")]
 mod simd;

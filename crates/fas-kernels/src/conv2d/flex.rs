@@ -10,6 +10,7 @@ use super::gather::{Gather, PackedWeight, Target};
 use super::layout::PaddedLayout;
 use super::weight_gradient::WeightGradient;
 use crate::buffer::{all_f32, dims, read, tensor};
+use crate::scratch::Scratch;
 use crate::simd;
 
 /// Sizes of a convolution that the kernels compute.
@@ -46,7 +47,7 @@ impl Case {
         let mut input = [x[2], x[3]];
         // A 1x1 kernel sees no neighbours: any shape of the same pixels serves, and rows of whole
         // vectors need no padding.
-        if supported && kernel == 1 && stride == 1 && input[0] * input[1] % 64 == 0 {
+        if supported && kernel == 1 && stride == 1 && (input[0] * input[1]).is_multiple_of(64) {
             input = [input[0] * input[1] / 64, 64];
         }
         supported.then(|| Self {
@@ -68,17 +69,17 @@ impl Case {
 /// Planes in `layout`: borrowed when the source already is in it.
 enum Padded<'a> {
     Source(&'a [f32]),
-    Copy(Vec<f32>),
+    Copy(Scratch),
 }
 
 impl<'a> Padded<'a> {
     fn new(source: &'a [f32], size: [usize; 2], layout: &PaddedLayout) -> Self {
-        if layout.is_source() && size[1] % 64 == 0 {
+        if layout.is_source() && size[1].is_multiple_of(64) {
             return Self::Source(source);
         }
         let pixels = size[0] * size[1];
         let planes = source.len() / pixels;
-        let mut padded = vec![0.0; layout.buffer_len(planes)];
+        let mut padded = Scratch::new(layout.buffer_len(planes));
         padded[..planes * layout.plane]
             .par_chunks_exact_mut(layout.plane)
             .zip(source.par_chunks_exact(pixels))

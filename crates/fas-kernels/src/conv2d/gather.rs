@@ -8,6 +8,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::scratch::Scratch;
 use crate::simd::{self, Width};
 
 /// Floats of one band of the padded image that should stay in the second-level cache.
@@ -63,34 +64,50 @@ impl Target {
 /// Weights as `[channels_out / block][channels_in][tap][block]`, zero beyond the last channel.
 pub(crate) struct PackedWeight {
     block: usize,
-    data: Vec<f32>,
+    data: Scratch,
 }
 
 impl PackedWeight {
     /// Packs `weight[out * strides[0] + in * strides[1] + taps[t]]`.
     pub(crate) fn new(
         weight: &[f32],
+        channels: [usize; 2],
+        strides: [usize; 2],
+        taps: &[usize],
+    ) -> Self {
+        if Width::detect().many_registers {
+            Self::pack::<8>(weight, channels, strides, taps)
+        } else {
+            Self::pack::<4>(weight, channels, strides, taps)
+        }
+    }
+
+    fn pack<const M: usize>(
+        weight: &[f32],
         [channels_out, channels_in]: [usize; 2],
         strides: [usize; 2],
         taps: &[usize],
     ) -> Self {
-        let block = if Width::detect().many_registers { 8 } else { 4 };
-        let len = channels_in * taps.len() * block;
-        let mut data = vec![0.0; channels_out.div_ceil(block) * len];
-        data.par_chunks_mut(len)
+        let len = channels_in * taps.len() * M;
+        let blocks = channels_out.div_ceil(M);
+        let mut data = Scratch::new(blocks * len);
+        data[..blocks * len]
+            .par_chunks_mut(len)
             .enumerate()
             .for_each(|(b, packed)| {
-                let outs = (channels_out - b * block).min(block);
-                for (i, packed) in packed.chunks_exact_mut(taps.len() * block).enumerate() {
-                    for o in 0..outs {
-                        let from = &weight[(b * block + o) * strides[0] + i * strides[1]..];
-                        for (tap, to) in taps.iter().zip(packed[o..].iter_mut().step_by(block)) {
-                            *to = from[*tap];
-                        }
+                let outs = (channels_out - b * M).min(M);
+                for (i, packed) in packed.chunks_exact_mut(taps.len() * M).enumerate() {
+                    let rows: [&[f32]; M] = core::array::from_fn(|o| {
+                        let o = b * M + o.min(outs - 1);
+                        &weight[o * strides[0] + i * strides[1]..]
+                    });
+                    for (tap, packed) in taps.iter().zip(packed.as_chunks_mut::<M>().0) {
+                        *packed = core::array::from_fn(|o| rows[o][*tap]);
+                        packed[outs..].fill(0.0);
                     }
                 }
             });
-        Self { block, data }
+        Self { block: M, data }
     }
 }
 

@@ -21,8 +21,6 @@ pub(crate) struct PaddedLayout {
     step: usize,
     /// Zero rows above and zero columns left of the image.
     lead: usize,
-    /// Rows of one phase.
-    rows: usize,
     /// Floats from one row to the next.
     pub(crate) row: usize,
     /// Floats of one channel.
@@ -41,7 +39,6 @@ impl PaddedLayout {
                 phases: 1,
                 step: stride,
                 lead: 0,
-                rows: rows_out,
                 row: columns_out,
                 plane: rows_out * columns_out,
                 taps: vec![0],
@@ -49,10 +46,10 @@ impl PaddedLayout {
         }
         let row = columns_out + 1;
         // One position more than the rows: the tap right of the last pixel at stride 1.
-        let (rows, phase) = if stride == 1 {
-            (rows_out + 2, (rows_out + 2) * row + 1)
+        let phase = if stride == 1 {
+            (rows_out + 2) * row + 1
         } else {
-            (rows_out + 1, (rows_out + 1) * row)
+            (rows_out + 1) * row
         };
         let taps = (0..9)
             .map(|tap| (tap / 3, tap % 3))
@@ -65,7 +62,6 @@ impl PaddedLayout {
             phases: stride,
             step: 1,
             lead: 1,
-            rows,
             row,
             plane: stride * stride * phase,
             taps,
@@ -81,7 +77,6 @@ impl PaddedLayout {
             phases: 1,
             step: 1,
             lead: 0,
-            rows: source[0] + 1,
             row,
             plane: (source[0] + 1) * row,
             taps: vec![0, 1, row, row + 1],
@@ -100,39 +95,43 @@ impl PaddedLayout {
 
     /// Writes one plane, zeros included.
     pub(crate) fn fill(&self, source: &[f32], padded: &mut [f32]) {
-        let [_, width] = self.source;
-        let phase = self.plane / (self.phases * self.phases);
-        if self.plane != self.rows * self.row || self.lead > 0 || self.row != width {
-            padded.fill(0.0);
-        }
-        for (y, line) in source.chunks_exact(width).enumerate() {
-            match (self.phases, self.step) {
-                (1, 1) => {
-                    let start = self.lead + (y + self.lead) * self.row;
-                    padded[start..start + width].copy_from_slice(line);
+        let [height, width] = self.source;
+        match (self.phases, self.step) {
+            (1, 1) => {
+                // Zeros: up to the first pixel, after each row, and whatever is left.
+                let first = self.lead + self.lead * self.row;
+                padded[..first].fill(0.0);
+                let rows = padded[first..].chunks_exact_mut(self.row);
+                for (to, from) in rows.zip(source.chunks_exact(width)) {
+                    to[..width].copy_from_slice(from);
+                    to[width..].fill(0.0);
                 }
-                (1, step) => {
-                    if y % step == 0 {
-                        let to = &mut padded[y / step * self.row..][..self.row];
-                        for (to, from) in to.iter_mut().zip(line.iter().step_by(step)) {
-                            *to = *from;
-                        }
-                    }
+                padded[first + height * self.row..].fill(0.0);
+            }
+            (1, step) => {
+                let rows = padded.chunks_exact_mut(self.row);
+                for (to, from) in rows.zip(source.chunks_exact(width).step_by(step)) {
+                    copy_strided(to, from, step);
                 }
-                _ => {
-                    let start = (y + 1) % 2 * 2 * phase + (y + 1) / 2 * self.row;
-                    // Padded column `x + 1`: even source columns fall into the odd phase.
-                    let odd = &mut padded[start + phase..][..width.div_ceil(2)];
-                    for (to, from) in odd.iter_mut().zip(line.iter().step_by(2)) {
-                        *to = *from;
-                    }
-                    let even = &mut padded[start + 1..][..width / 2];
-                    for (to, from) in even.iter_mut().zip(line.iter().skip(1).step_by(2)) {
-                        *to = *from;
-                    }
+            }
+            _ => {
+                padded.fill(0.0);
+                let phase = self.plane / (self.phases * self.phases);
+                for (y, line) in source.chunks_exact(width).enumerate() {
+                    // Padded row `y + 1` and column `x + 1`: even sources fall into odd phases.
+                    let start = (y + 1) % 2 * 2 * phase + y.div_ceil(2) * self.row;
+                    copy_strided(&mut padded[start + phase..][..width.div_ceil(2)], line, 2);
+                    copy_strided(&mut padded[start + 1..][..width / 2], &line[1..], 2);
                 }
             }
         }
+    }
+}
+
+/// Copies every `step`th value.
+fn copy_strided(to: &mut [f32], from: &[f32], step: usize) {
+    for (to, from) in to.iter_mut().zip(from.iter().step_by(step)) {
+        *to = *from;
     }
 }
 

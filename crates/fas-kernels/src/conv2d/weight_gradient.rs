@@ -7,6 +7,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::scratch::Scratch;
 use crate::simd::{self, Width};
 
 /// Vectors of output channels in a block.
@@ -48,13 +49,15 @@ impl WeightGradient<'_> {
         let transposed = self.transposed(block);
         let taps = self.taps.len();
         // `[channels_in][block of outputs][tap][output in block]`
-        let mut sums = vec![0.0; self.channels_in * blocks * taps * block];
+        let sums_len = self.channels_in * blocks * taps * block;
+        let mut sums = Scratch::new(sums_len);
         let tasks = 4 * rayon::current_num_threads();
         let group = self
             .channels_in
             .div_ceil(tasks)
             .next_multiple_of(if taps == 1 { POINTWISE } else { 1 });
-        sums.par_chunks_mut(group * blocks * taps * block)
+        sums[..sums_len]
+            .par_chunks_mut(group * blocks * taps * block)
             .enumerate()
             .for_each(|(g, sums)| {
                 simd::dispatch(WeightTask {
@@ -65,16 +68,29 @@ impl WeightGradient<'_> {
                     sums,
                 });
             });
-        let mut output = vec![0.0; self.channels_out * self.channels_in * taps];
+        self.unpacked(&sums, block)
+    }
+
+    /// `[channels_out, channels_in, taps]` from the blocked sums.
+    fn unpacked(&self, sums: &[f32], block: usize) -> Vec<f32> {
+        let blocks = self.channels_out.div_ceil(block);
+        let taps = self.taps.len();
+        let row_len = self.channels_in * taps;
+        let mut output = vec![0.0; self.channels_out * row_len];
         output
-            .par_chunks_mut(self.channels_in * taps)
+            .par_chunks_mut(block * row_len)
             .enumerate()
-            .for_each(|(o, output)| {
-                let from = &sums[o / block * taps * block + o % block..];
-                for (i, output) in output.chunks_exact_mut(taps).enumerate() {
-                    let from = from[i * blocks * taps * block..].iter().step_by(block);
-                    for (to, from) in output.iter_mut().zip(from) {
-                        *to = *from;
+            .for_each(|(b, output)| {
+                // Rows of `block` outputs, sixteen at a time: whole cache lines both ways.
+                let row = |r: usize| &sums[((r / taps * blocks + b) * taps + r % taps) * block..];
+                for first in (0..row_len).step_by(16) {
+                    let count = 16.min(row_len - first);
+                    let rows: [&[f32]; 16] =
+                        core::array::from_fn(|r| row(first + r.min(count - 1)));
+                    for (o, output) in output.chunks_exact_mut(row_len).enumerate() {
+                        for (to, row) in output[first..first + count].iter_mut().zip(&rows) {
+                            *to = row[o];
+                        }
                     }
                 }
             });
@@ -82,11 +98,12 @@ impl WeightGradient<'_> {
     }
 
     /// The output gradient as `[batch_size][block][pixel][output in block]`.
-    fn transposed(&self, block: usize) -> Vec<f32> {
+    fn transposed(&self, block: usize) -> Scratch {
         let blocks = self.channels_out.div_ceil(block);
         let pixels = self.size[0] * self.size[1];
-        let mut transposed = vec![0.0; self.batch_size * blocks * pixels * block];
-        transposed
+        let len = self.batch_size * blocks * pixels * block;
+        let mut transposed = Scratch::new(len);
+        transposed[..len]
             .par_chunks_mut(pixels * block)
             .enumerate()
             .for_each(|(chunk, transposed)| {
@@ -98,6 +115,9 @@ impl WeightGradient<'_> {
                 for p in (0..pixels).step_by(16) {
                     let count = 16.min(pixels - p);
                     let to = &mut transposed[p * block..][..count * block];
+                    if outs < block {
+                        to.fill(0.0);
+                    }
                     for o in 0..outs {
                         let from = &from[o * pixels + p..][..count];
                         for (to, from) in to[o..].iter_mut().step_by(block).zip(from) {
@@ -151,6 +171,7 @@ impl WeightTask<'_> {
         let channel_len = blocks * taps.len() * block;
         let channels = self.sums.len() / channel_len;
         let tile_rows = (TILE_PIXELS / columns).clamp(1, rows);
+        self.sums.fill(0.0);
         for n in 0..batch_size {
             let image = &source[(n * channels_in + self.first_channel) * plane..];
             for b in 0..blocks {

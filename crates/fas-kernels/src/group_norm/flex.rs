@@ -6,10 +6,9 @@
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{Flex, FlexTensor};
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::{GroupNormOptions, reference};
-use crate::buffer::{all_f32, read, tensor, tensor_of};
+use crate::buffer::{all_f32, overwrite, read, tensor};
 use crate::silu::vector::{silu, silu_slope};
 use crate::simd;
 
@@ -71,28 +70,26 @@ pub(crate) fn forward(
         return reference::forward::<Flex>(x, weight, bias, scale, shift, options);
     }
     let groups = Groups::new(&x, &options);
-    let values = read(&x);
     let (weight, bias, scale, shift) = (read(&weight), read(&bias), read(&scale), read(&shift));
-    let mut output = vec![0.0; values.len()];
-    output
-        .par_chunks_mut(groups.len())
-        .zip(values.par_chunks(groups.len()))
-        .with_min_len(groups.min_job())
-        .enumerate()
-        .for_each(|(g, (output, x))| {
+    let mut none = vec![(); x.shape()[0] * options.num_groups];
+    overwrite(
+        x,
+        groups.len(),
+        groups.min_job(),
+        (&mut none, 1),
+        |g, values, _| {
             let affine = |c: usize| {
                 let index = g * groups.channels_each + c;
                 affine(index, groups.channels, &weight, &bias, &scale, &shift)
             };
             simd::dispatch(Forward {
-                x,
-                output,
+                values,
                 pixels: groups.pixels,
                 affine,
                 options,
             });
-        });
-    tensor_of(output, x.shape())
+        },
+    )
 }
 
 /// See [`KernelOps::group_norm_gradients`](crate::KernelOps::group_norm_gradients).
@@ -109,35 +106,33 @@ pub(crate) fn gradients(
         return reference::gradients::<Flex>(x, gradient, weight, bias, scale, shift, options);
     }
     let groups = Groups::new(&x, &options);
-    let (values, gradient) = (read(&x), read(&gradient));
+    let values = read(&x);
     let images = [x.shape()[0], x.shape()[1]];
     let (weight, bias, scale, shift) = (read(&weight), read(&bias), read(&scale), read(&shift));
-    let mut output = vec![0.0; values.len()];
     let mut sums = vec![[0.0; 2]; images[0] * images[1]];
-    output
-        .par_chunks_mut(groups.len())
-        .zip(sums.par_chunks_mut(groups.channels_each))
-        .zip(values.par_chunks(groups.len()))
-        .zip(gradient.par_chunks(groups.len()))
-        .with_min_len(groups.min_job())
-        .enumerate()
-        .for_each(|(g, (((output, sums), x), gradient))| {
+    let side = (&mut sums[..], groups.channels_each);
+    let output = overwrite(
+        gradient,
+        groups.len(),
+        groups.min_job(),
+        side,
+        |g, gradient, sums| {
             let affine = |c: usize| {
                 let index = g * groups.channels_each + c;
                 affine(index, groups.channels, &weight, &bias, &scale, &shift)
             };
             simd::dispatch(Gradients {
-                x,
+                x: &values[g * groups.len()..][..groups.len()],
                 gradient,
-                output,
                 sums,
                 pixels: groups.pixels,
                 affine,
                 options,
             });
-        });
+        },
+    );
     let column = |i: usize| tensor(sums.iter().map(|pair| pair[i]).collect(), images);
-    (tensor_of(output, x.shape()), column(0), column(1))
+    (output, column(0), column(1))
 }
 
 /// Mean of a group and `1 / sqrt(var + epsilon)`.
@@ -180,10 +175,9 @@ fn reduce<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> f32 {
     simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
 }
 
-/// Output of one group.
+/// Normalises one group in place.
 struct Forward<'a, A> {
-    x: &'a [f32],
-    output: &'a mut [f32],
+    values: &'a mut [f32],
     pixels: usize,
     affine: A,
     options: GroupNormOptions,
@@ -194,38 +188,32 @@ impl<A: Fn(usize) -> [f32; 2]> WithSimd for Forward<'_, A> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (mean, inverse_deviation) = statistics(simd, self.x, self.options.epsilon);
+        let (mean, inverse_deviation) = statistics(simd, self.values, self.options.epsilon);
         let mean = simd.splat_f32s(mean);
-        let channels = self.x.chunks_exact(self.pixels);
-        for (c, (x, output)) in channels
-            .zip(self.output.chunks_exact_mut(self.pixels))
-            .enumerate()
-        {
+        for (c, values) in self.values.chunks_exact_mut(self.pixels).enumerate() {
             let [factor, offset] = (self.affine)(c);
             let factor = simd.splat_f32s(factor * inverse_deviation);
             let offset = simd.splat_f32s(offset);
-            let (x, x_tail) = S::as_simd_f32s(x);
-            let (output, output_tail) = S::as_mut_simd_f32s(output);
-            for (to, x) in output.iter_mut().zip(x) {
-                let y = simd.mul_add_e_f32s(simd.sub_f32s(*x, mean), factor, offset);
-                *to = if self.options.silu { silu(simd, y) } else { y };
+            let (vectors, tail) = S::as_mut_simd_f32s(values);
+            for value in vectors {
+                let y = simd.mul_add_e_f32s(simd.sub_f32s(*value, mean), factor, offset);
+                *value = if self.options.silu { silu(simd, y) } else { y };
             }
-            if !x_tail.is_empty() {
-                let x = simd.partial_load_f32s(x_tail);
+            if !tail.is_empty() {
+                let x = simd.partial_load_f32s(tail);
                 let y = simd.mul_add_e_f32s(simd.sub_f32s(x, mean), factor, offset);
                 let y = if self.options.silu { silu(simd, y) } else { y };
-                simd.partial_store_f32s(output_tail, y);
+                simd.partial_store_f32s(tail, y);
             }
         }
     }
 }
 
-/// Gradient of one group, and the sums `[g, g x_hat]` of its channels, where `g` is the gradient
-/// before the activation.
+/// Replaces the gradient of one group's output by that of its input, and makes the sums
+/// `[g, g x_hat]` of its channels, where `g` is the gradient before the activation.
 struct Gradients<'a, A> {
     x: &'a [f32],
-    gradient: &'a [f32],
-    output: &'a mut [f32],
+    gradient: &'a mut [f32],
     sums: &'a mut [[f32; 2]],
     pixels: usize,
     affine: A,
@@ -237,57 +225,19 @@ impl<A: Fn(usize) -> [f32; 2]> WithSimd for Gradients<'_, A> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let pixels = self.pixels;
         let (mean, inverse_deviation) = statistics(simd, self.x, self.options.epsilon);
         let centre = simd.splat_f32s(mean);
-        let zero = simd.splat_f32s(0.0);
+        let images = self.x.chunks_exact(self.pixels);
 
-        // First pass: the gradient before the activation, kept in the output, and its sums.
+        // First pass: the gradient before the activation, in place, and its sums.
         let mut group_sums = [0.0_f64; 2];
-        let channels = self
-            .x
-            .chunks_exact(pixels)
-            .zip(self.gradient.chunks_exact(pixels));
-        let channels = channels.zip(self.output.chunks_exact_mut(pixels));
-        for (c, (((x, gradient), output), sums)) in channels.zip(self.sums).enumerate() {
+        let gradients = self.gradient.chunks_exact_mut(self.pixels);
+        let channels = images.clone().zip(gradients).zip(self.sums);
+        for (c, ((x, gradient), sums)) in channels.enumerate() {
             let [factor, offset] = (self.affine)(c);
-            let slope = simd.splat_f32s(factor * inverse_deviation);
-            let offset = simd.splat_f32s(offset);
-            let (x, x_tail) = S::as_simd_f32s(x);
-            let (gradient, gradient_tail) = S::as_simd_f32s(gradient);
-            let (output, output_tail) = S::as_mut_simd_f32s(output);
-            // Sums of g and of g (x - mean).
-            let mut totals = [[zero; 2]; 2];
-            for (i, (to, (x, gradient))) in
-                output.iter_mut().zip(x.iter().zip(gradient)).enumerate()
-            {
-                let x = simd.sub_f32s(*x, centre);
-                let mut g = *gradient;
-                if self.options.silu {
-                    let y = simd.mul_add_e_f32s(x, slope, offset);
-                    g = simd.mul_f32s(g, silu_slope(simd, y));
-                }
-                *to = g;
-                let [sum, product] = &mut totals[i % 2];
-                *sum = simd.add_f32s(*sum, g);
-                *product = simd.mul_add_e_f32s(g, x, *product);
-            }
-            if !x_tail.is_empty() {
-                let x = simd.sub_f32s(simd.partial_load_f32s(x_tail), centre);
-                let mut g = simd.partial_load_f32s(gradient_tail);
-                if self.options.silu {
-                    let y = simd.mul_add_e_f32s(x, slope, offset);
-                    g = simd.mul_f32s(g, silu_slope(simd, y));
-                }
-                simd.partial_store_f32s(output_tail, g);
-                // The missing gradients are zero, and so are their terms.
-                let [sum, product] = &mut totals[0];
-                *sum = simd.add_f32s(*sum, g);
-                *product = simd.mul_add_e_f32s(g, x, *product);
-            }
-            let [even, odd] = totals;
-            let sum = simd.reduce_sum_f32s(simd.add_f32s(even[0], odd[0]));
-            let product = simd.reduce_sum_f32s(simd.add_f32s(even[1], odd[1]));
+            let line = [factor * inverse_deviation, offset];
+            let silu = self.options.silu;
+            let [sum, product] = before_activation(simd, x, gradient, centre, line, silu);
             *sums = [sum, product * inverse_deviation];
             group_sums[0] += f64::from(factor) * f64::from(sums[0]);
             group_sums[1] += f64::from(factor) * f64::from(sums[1]);
@@ -298,24 +248,65 @@ impl<A: Fn(usize) -> [f32; 2]> WithSimd for Gradients<'_, A> {
         let inverse = f64::from(inverse_deviation);
         let offset = simd.splat_f32s((-mean_gradient * inverse) as f32);
         let slope = simd.splat_f32s((-mean_product * inverse * inverse) as f32);
-        let channels = self.x.chunks_exact(pixels);
-        for (c, (x, output)) in channels
-            .zip(self.output.chunks_exact_mut(pixels))
-            .enumerate()
-        {
+        let gradients = self.gradient.chunks_exact_mut(self.pixels);
+        for (c, (x, gradient)) in images.zip(gradients).enumerate() {
             let factor = simd.splat_f32s((self.affine)(c)[0] * inverse_deviation);
             let (x, x_tail) = S::as_simd_f32s(x);
-            let (output, output_tail) = S::as_mut_simd_f32s(output);
-            for (to, x) in output.iter_mut().zip(x) {
+            let (gradient, gradient_tail) = S::as_mut_simd_f32s(gradient);
+            for (gradient, x) in gradient.iter_mut().zip(x) {
                 let line = simd.mul_add_e_f32s(simd.sub_f32s(*x, centre), slope, offset);
-                *to = simd.mul_add_e_f32s(*to, factor, line);
+                *gradient = simd.mul_add_e_f32s(*gradient, factor, line);
             }
             if !x_tail.is_empty() {
                 let x = simd.sub_f32s(simd.partial_load_f32s(x_tail), centre);
-                let g = simd.partial_load_f32s(output_tail);
+                let g = simd.partial_load_f32s(gradient_tail);
                 let line = simd.mul_add_e_f32s(x, slope, offset);
-                simd.partial_store_f32s(output_tail, simd.mul_add_e_f32s(g, factor, line));
+                simd.partial_store_f32s(gradient_tail, simd.mul_add_e_f32s(g, factor, line));
             }
         }
     }
+}
+
+/// Turns one channel's gradient into `g`; returns the sums of `g` and of `g (x - mean)`.
+#[inline(always)]
+fn before_activation<S: Simd>(
+    simd: S,
+    x: &[f32],
+    gradient: &mut [f32],
+    mean: S::f32s,
+    [slope, offset]: [f32; 2],
+    silu: bool,
+) -> [f32; 2] {
+    let slope = simd.splat_f32s(slope);
+    let offset = simd.splat_f32s(offset);
+    let (x, x_tail) = S::as_simd_f32s(x);
+    let (gradient, gradient_tail) = S::as_mut_simd_f32s(gradient);
+    let mut totals = [[simd.splat_f32s(0.0); 2]; 2];
+    for (i, (gradient, x)) in gradient.iter_mut().zip(x).enumerate() {
+        let x = simd.sub_f32s(*x, mean);
+        if silu {
+            let y = simd.mul_add_e_f32s(x, slope, offset);
+            *gradient = simd.mul_f32s(*gradient, silu_slope(simd, y));
+        }
+        let [sum, product] = &mut totals[i % 2];
+        *sum = simd.add_f32s(*sum, *gradient);
+        *product = simd.mul_add_e_f32s(*gradient, x, *product);
+    }
+    if !x_tail.is_empty() {
+        let x = simd.sub_f32s(simd.partial_load_f32s(x_tail), mean);
+        let mut g = simd.partial_load_f32s(gradient_tail);
+        if silu {
+            let y = simd.mul_add_e_f32s(x, slope, offset);
+            g = simd.mul_f32s(g, silu_slope(simd, y));
+        }
+        simd.partial_store_f32s(gradient_tail, g);
+        // The missing gradients are zero, and so are their terms.
+        let [sum, product] = &mut totals[0];
+        *sum = simd.add_f32s(*sum, g);
+        *product = simd.mul_add_e_f32s(g, x, *product);
+    }
+    let [even, odd] = totals;
+    let sum = simd.reduce_sum_f32s(simd.add_f32s(even[0], odd[0]));
+    let product = simd.reduce_sum_f32s(simd.add_f32s(even[1], odd[1]));
+    [sum, product]
 }

@@ -1,12 +1,10 @@
 //! Sigmoid linear unit on the Flex backend.
 
-use burn::backend::TensorMetadata;
 use burn::backend::flex::{Flex, FlexTensor};
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::reference;
-use crate::buffer::{all_f32, read, tensor_of};
+use crate::buffer::{all_f32, overwrite, read};
 use crate::silu::vector::{silu, silu_slope};
 use crate::simd;
 
@@ -18,13 +16,10 @@ pub(crate) fn forward(x: FlexTensor) -> FlexTensor {
     if !all_f32(&[&x]) {
         return reference::forward::<Flex>(x);
     }
-    let values = read(&x);
-    let mut output = vec![0.0; values.len()];
-    output
-        .par_chunks_mut(CHUNK)
-        .zip(values.par_chunks(CHUNK))
-        .for_each(|(output, x)| simd::dispatch(Forward { x, output }));
-    tensor_of(output, x.shape())
+    let chunks = x.layout().num_elements().div_ceil(CHUNK);
+    overwrite(x, CHUNK, 1, (&mut vec![(); chunks], 1), |_, values, _| {
+        simd::dispatch(Forward(values));
+    })
 }
 
 /// See [`KernelOps::silu_gradient`](crate::KernelOps::silu_gradient).
@@ -32,45 +27,41 @@ pub(crate) fn gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
     if !all_f32(&[&x, &gradient]) {
         return reference::gradient::<Flex>(x, gradient);
     }
-    let (values, gradients) = (read(&x), read(&gradient));
-    let mut output = vec![0.0; values.len()];
-    output
-        .par_chunks_mut(CHUNK)
-        .zip(values.par_chunks(CHUNK).zip(gradients.par_chunks(CHUNK)))
-        .for_each(|(output, (x, gradient))| {
-            simd::dispatch(Gradient {
-                x,
-                gradient,
-                output,
-            });
-        });
-    tensor_of(output, x.shape())
+    let x = read(&x);
+    let chunks = x.len().div_ceil(CHUNK);
+    overwrite(
+        gradient,
+        CHUNK,
+        1,
+        (&mut vec![(); chunks], 1),
+        |i, gradient, _| {
+            let x = &x[i * CHUNK..][..gradient.len()];
+            simd::dispatch(Gradient { x, gradient });
+        },
+    )
 }
 
-struct Forward<'a> {
-    x: &'a [f32],
-    output: &'a mut [f32],
-}
+/// Replaces values by their SiLU.
+struct Forward<'a>(&'a mut [f32]);
 
 impl WithSimd for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (x, x_tail) = S::as_simd_f32s(self.x);
-        let (output, output_tail) = S::as_mut_simd_f32s(self.output);
-        for (to, x) in output.iter_mut().zip(x) {
-            *to = silu(simd, *x);
+        let (vectors, tail) = S::as_mut_simd_f32s(self.0);
+        for value in vectors {
+            *value = silu(simd, *value);
         }
-        let tail = silu(simd, simd.partial_load_f32s(x_tail));
-        simd.partial_store_f32s(output_tail, tail);
+        let last = silu(simd, simd.partial_load_f32s(tail));
+        simd.partial_store_f32s(tail, last);
     }
 }
 
+/// Multiplies the gradient by the slope at `x`.
 struct Gradient<'a> {
     x: &'a [f32],
-    gradient: &'a [f32],
-    output: &'a mut [f32],
+    gradient: &'a mut [f32],
 }
 
 impl WithSimd for Gradient<'_> {
@@ -79,13 +70,12 @@ impl WithSimd for Gradient<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (x, x_tail) = S::as_simd_f32s(self.x);
-        let (gradient, gradient_tail) = S::as_simd_f32s(self.gradient);
-        let (output, output_tail) = S::as_mut_simd_f32s(self.output);
-        for (to, (x, gradient)) in output.iter_mut().zip(x.iter().zip(gradient)) {
-            *to = simd.mul_f32s(*gradient, silu_slope(simd, *x));
+        let (gradient, gradient_tail) = S::as_mut_simd_f32s(self.gradient);
+        for (gradient, x) in gradient.iter_mut().zip(x) {
+            *gradient = simd.mul_f32s(*gradient, silu_slope(simd, *x));
         }
         let slope = silu_slope(simd, simd.partial_load_f32s(x_tail));
-        let tail = simd.mul_f32s(simd.partial_load_f32s(gradient_tail), slope);
-        simd.partial_store_f32s(output_tail, tail);
+        let last = simd.mul_f32s(simd.partial_load_f32s(gradient_tail), slope);
+        simd.partial_store_f32s(gradient_tail, last);
     }
 }
