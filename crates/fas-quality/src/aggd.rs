@@ -21,19 +21,25 @@ struct Grid {
     ggd: Vec<f64>,
     /// `G(2/a)^2 / (G(1/a) G(3/a))`, rising.
     aggd: Vec<f64>,
+    /// `G(2/a) / G(1/a) sqrt(G(1/a) / G(3/a))`: the mean over the difference of the deviations.
+    mean: Vec<f64>,
 }
 
 static GRID: LazyLock<Grid> = LazyLock::new(|| {
     let alphas: Vec<f64> = (0..=9800).map(|i| 0.2 + f64::from(i) * 0.001).collect();
-    let gammas = |a: f64| [1.0, 2.0, 3.0].map(|k| libm::tgamma(k / a));
-    let (ggd, aggd) = alphas
-        .iter()
-        .map(|&a| {
-            let [one, two, three] = gammas(a);
-            (one * three / (two * two), two * two / (one * three))
-        })
-        .unzip();
-    Grid { alphas, ggd, aggd }
+    let mut grid = Grid {
+        ggd: Vec::new(),
+        aggd: Vec::new(),
+        mean: Vec::new(),
+        alphas,
+    };
+    for &a in &grid.alphas {
+        let [one, two, three] = [1.0, 2.0, 3.0].map(|k| libm::tgamma(k / a));
+        grid.ggd.push(one * three / (two * two));
+        grid.aggd.push(two * two / (one * three));
+        grid.mean.push((two / one) * (one.sqrt() / three.sqrt()));
+    }
+    grid
 });
 
 /// The 18 features of one scale, from its sums.
@@ -48,7 +54,7 @@ pub(crate) fn fit(moments: &Moments, scale: Scale) -> Result<[f64; FEATURES], Qu
     let mut features = [0.0; FEATURES];
     let count = moments.count as f64;
     let (variance, mean_abs) = (moments.sq / count, moments.abs / count);
-    features[0] = ggd_shape(variance / (mean_abs * mean_abs));
+    features[0] = GRID.alphas[ggd_shape(variance / (mean_abs * mean_abs))];
     features[1] = variance;
     let products = moments.products.iter().zip(Neighbour::ALL);
     for ((sums, neighbour), out) in products.zip(features[2..].chunks_exact_mut(4)) {
@@ -70,33 +76,31 @@ fn fit_products(sums: &ProductMoments, count: f64) -> Option<[f64; 4]> {
     let mean_abs = sums.abs / count;
     let ratio = mean_abs * mean_abs / ((sums.left_sq + sums.right_sq) / count);
     let g = left / right;
-    let alpha = aggd_shape(ratio * (g.powi(3) + 1.0) * (g + 1.0) / (g * g + 1.0).powi(2));
-    let [one, two, three] = [1.0, 2.0, 3.0].map(|k| libm::tgamma(k / alpha));
-    let mean = (right - left) * (two / one) * (one.sqrt() / three.sqrt());
-    Some([alpha, mean, left_variance, right_variance])
+    let shape = aggd_shape(ratio * (g.powi(3) + 1.0) * (g + 1.0) / (g * g + 1.0).powi(2));
+    let mean = (right - left) * GRID.mean[shape];
+    Some([GRID.alphas[shape], mean, left_variance, right_variance])
 }
 
-/// Grid point with the smallest `|ratio - ggd|`, the first of equals.
-fn ggd_shape(ratio: f64) -> f64 {
+/// Index of the grid point with the smallest `|ratio - ggd|`, the first of equals.
+fn ggd_shape(ratio: f64) -> usize {
     let first_below = GRID.ggd.partition_point(|&r| r > ratio);
     nearest(first_below, |i| (ratio - GRID.ggd[i]).abs())
 }
 
-/// Grid point with the smallest `(ratio - aggd)^2`, the first of equals.
-fn aggd_shape(ratio: f64) -> f64 {
+/// Index of the grid point with the smallest `(ratio - aggd)^2`, the first of equals.
+fn aggd_shape(ratio: f64) -> usize {
     let first_above = GRID.aggd.partition_point(|&r| r < ratio);
     nearest(first_above, |i| (GRID.aggd[i] - ratio).powi(2))
 }
 
-fn nearest(upper: usize, distance: impl Fn(usize) -> f64) -> f64 {
+fn nearest(upper: usize, distance: impl Fn(usize) -> f64) -> usize {
     let upper = upper.min(GRID.alphas.len() - 1);
     let lower = upper.saturating_sub(1);
-    let best = if distance(lower) <= distance(upper) {
+    if distance(lower) <= distance(upper) {
         lower
     } else {
         upper
-    };
-    GRID.alphas[best]
+    }
 }
 
 #[cfg(test)]
@@ -104,14 +108,14 @@ mod tests {
     use super::*;
 
     /// The definition: the first minimum over the whole grid.
-    fn scan(distance: impl Fn(usize) -> f64) -> f64 {
+    fn scan(distance: impl Fn(usize) -> f64) -> usize {
         let mut best = 0;
         for i in 1..GRID.alphas.len() {
             if distance(i) < distance(best) {
                 best = i;
             }
         }
-        GRID.alphas[best]
+        best
     }
 
     #[test]
@@ -144,9 +148,9 @@ mod tests {
     #[test]
     fn known_distributions_have_their_shape() {
         // Gaussian: E[x^2] / E[|x|]^2 = pi / 2. Laplace: 2.
-        assert_eq!(ggd_shape(std::f64::consts::FRAC_PI_2), 2.0);
-        assert_eq!(ggd_shape(2.0), 1.0);
-        assert!((aggd_shape(2.0 / std::f64::consts::PI) - 2.0).abs() < 1e-12);
+        assert_eq!(GRID.alphas[ggd_shape(std::f64::consts::FRAC_PI_2)], 2.0);
+        assert_eq!(GRID.alphas[ggd_shape(2.0)], 1.0);
+        assert_eq!(GRID.alphas[aggd_shape(2.0 / std::f64::consts::PI)], 2.0);
     }
 
     #[test]

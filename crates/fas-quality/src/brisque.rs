@@ -3,16 +3,17 @@
 //! Processing 21(12), 2012, <https://doi.org/10.1109/TIP.2012.2214050>.
 
 use image::RgbImage;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::aggd::{FEATURES, fit};
 use crate::error::{QualityError, Scale};
-use crate::gray::GrayPlane;
-use crate::half::HalfPlane;
+use crate::gray::{GrayPlane, convert};
+use crate::half::{HalfFilter, HalfPlane};
 use crate::moments::Moments;
 use crate::mscn::{RADIUS, mscn};
 use crate::svr::{LIVE, NUM_FEATURES, Svr};
-use crate::sweep::sweep;
+use crate::sweep::Sweep;
 
 /// Shortest side that can be scored, in pixels: its half holds one 7x7 window.
 pub const MIN_SIDE: usize = 4 * RADIUS + 1;
@@ -82,8 +83,16 @@ impl Brisque {
         width: usize,
         height: usize,
     ) -> Result<f64, QualityError> {
-        let plane = GrayPlane::new(width, height, plane.to_vec())?;
-        Ok(self.predict(&features(&plane)?))
+        if width.checked_mul(height) != Some(plane.len()) {
+            return Err(QualityError::PlaneLength {
+                width,
+                height,
+                found: plane.len(),
+            });
+        }
+        let rows = plane.chunks_exact(width.max(1));
+        let features = features(width, height, rows, widen)?;
+        Ok(self.predict(&features))
     }
 
     /// Scores of many images, in f32, spread over rayon's threads; in the order given.
@@ -104,8 +113,13 @@ impl Brisque {
     ///
     /// As [`score`](Self::score).
     pub fn features(&self, image: &RgbImage) -> Result<[f64; NUM_FEATURES], QualityError> {
-        check_size(image.width() as usize, image.height() as usize)?;
-        features(&GrayPlane::from_rgb(image))
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        features(
+            width,
+            height,
+            image.as_raw().chunks_exact((3 * width).max(1)),
+            convert,
+        )
     }
 
     /// The 36 features of a colour image, in f64; as [`features`](Self::features).
@@ -162,20 +176,70 @@ fn check_size(width: usize, height: usize) -> Result<(), QualityError> {
     Ok(())
 }
 
-fn features(plane: &GrayPlane) -> Result<[f64; NUM_FEATURES], QualityError> {
-    check_size(plane.width(), plane.height())?;
-    let full = sweep(plane.width(), plane.height(), |y, row| {
-        for (out, &v) in row.iter_mut().zip(plane.row(y)) {
-            *out = f32::from(v);
-        }
-    });
-    let half = HalfPlane::from_gray(plane);
-    let half = sweep(half.width(), half.height(), |y, row| {
-        for (out, &v) in row.iter_mut().zip(half.row(y)) {
-            *out = v as f32 / HalfPlane::ONE as f32;
-        }
+/// Features in f32 of an image whose rows `gray` converts to grey levels.
+fn features<'a>(
+    width: usize,
+    height: usize,
+    rows: impl Iterator<Item = &'a [u8]>,
+    gray: impl Fn(&[u8], &mut [f32]),
+) -> Result<[f64; NUM_FEATURES], QualityError> {
+    check_size(width, height)?;
+    let [full, half] = Arch::new().dispatch(BothScales {
+        width,
+        height,
+        rows,
+        gray,
     });
     fit_scales(&full, &half)
+}
+
+/// The moments of both scales in one go over the rows, compiled for each instruction set. Nothing
+/// as large as the image is written.
+struct BothScales<I, F> {
+    width: usize,
+    height: usize,
+    rows: I,
+    gray: F,
+}
+
+impl<'a, I, F> WithSimd for BothScales<I, F>
+where
+    I: Iterator<Item = &'a [u8]>,
+    F: Fn(&[u8], &mut [f32]),
+{
+    type Output = [Moments; 2];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> [Moments; 2] {
+        let Self {
+            width,
+            height,
+            rows,
+            gray,
+        } = self;
+        let mut full = Sweep::new(simd, width, height);
+        let mut filter = HalfFilter::new(width);
+        let mut half = Sweep::new(simd, width.div_ceil(2), height.div_ceil(2));
+        for from in rows {
+            full.push(|row| gray(from, row));
+            while let Some(levels) = filter.next(full.band()) {
+                half.push(|row| {
+                    for (out, &v) in row.iter_mut().zip(levels) {
+                        *out = v as f32 * (1.0 / HalfPlane::ONE as f32);
+                    }
+                });
+            }
+        }
+        [full.finish(), half.finish()]
+    }
+}
+
+/// Grey levels that are grey already.
+#[inline(always)]
+fn widen(gray: &[u8], row: &mut [f32]) {
+    for (out, &v) in row.iter_mut().zip(gray) {
+        *out = f32::from(v);
+    }
 }
 
 fn fit_scales(full: &Moments, half: &Moments) -> Result<[f64; NUM_FEATURES], QualityError> {

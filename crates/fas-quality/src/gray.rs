@@ -6,7 +6,7 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::error::QualityError;
 
 /// 22-bit fixed-point luma weights of red, green and blue; they sum to `2^22`.
-const WEIGHTS: [u32; 3] = [1_253_829, 2_462_237, 478_238];
+const WEIGHTS: [i32; 3] = [1_253_829, 2_462_237, 478_238];
 const SHIFT: u32 = 22;
 
 /// An 8-bit grey image, row by row, values `0..=255`.
@@ -95,15 +95,24 @@ impl WithSimd for Convert<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         for (gray, rgb) in self.gray.iter_mut().zip(self.rgb.as_chunks::<3>().0) {
-            *gray = luma(*rgb);
+            *gray = luma(*rgb) as u8;
         }
     }
 }
 
+/// Grey levels of interleaved colours; inlined into code compiled for an instruction set.
 #[inline(always)]
-fn luma([r, g, b]: [u8; 3]) -> u8 {
-    let sum = WEIGHTS[0] * u32::from(r) + WEIGHTS[1] * u32::from(g) + WEIGHTS[2] * u32::from(b);
-    ((sum + (1 << (SHIFT - 1))) >> SHIFT) as u8
+pub(crate) fn convert(rgb: &[u8], gray: &mut [f32]) {
+    for (gray, rgb) in gray.iter_mut().zip(rgb.as_chunks::<3>().0) {
+        *gray = luma(*rgb) as f32;
+    }
+}
+
+/// Signed, since vectors convert only signed integers to f32; the sum stays below `2^31`.
+#[inline(always)]
+fn luma([r, g, b]: [u8; 3]) -> i32 {
+    let sum = WEIGHTS[0] * i32::from(r) + WEIGHTS[1] * i32::from(g) + WEIGHTS[2] * i32::from(b);
+    (sum + (1 << (SHIFT - 1))) >> SHIFT
 }
 
 #[cfg(test)]
@@ -113,9 +122,9 @@ mod tests {
     #[test]
     fn grey_colours_keep_their_value() {
         for v in 0..=255 {
-            assert_eq!(luma([v, v, v]), v);
+            assert_eq!(luma([v, v, v]), i32::from(v));
         }
-        assert_eq!(WEIGHTS.iter().sum::<u32>(), 1 << SHIFT);
+        assert_eq!(WEIGHTS.iter().sum::<i32>(), 1 << SHIFT);
     }
 
     #[test]
@@ -133,7 +142,7 @@ mod tests {
         });
         let plane = GrayPlane::from_rgb(&image);
         for (x, y, p) in image.enumerate_pixels() {
-            assert_eq!(plane.row(y as usize)[x as usize], luma(p.0));
+            assert_eq!(plane.row(y as usize)[x as usize], luma(p.0) as u8);
         }
     }
 

@@ -3,6 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::gray::GrayPlane;
+use crate::line::{BAND, Band};
 
 /// Half of the symmetric filter `[-3 -9 29 111 111 29 -9 -3] / 256`, from the outside in.
 const TAPS: [i32; 4] = [-3, -9, 29, 111];
@@ -79,7 +80,7 @@ fn mirror(i: isize, len: usize) -> usize {
     if i < len { i } else { 2 * len - 1 - i }
 }
 
-/// The resize as an operation that is compiled for each instruction set.
+/// The resize of a plane, compiled for each instruction set.
 struct Halve<'a> {
     plane: &'a GrayPlane,
     width: usize,
@@ -91,32 +92,86 @@ impl WithSimd for Halve<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let Self {
-            plane,
-            width,
-            values,
-        } = self;
-        let mut column_sums = vec![0_i32; plane.width()];
-        // Even and odd columns apart, so that the horizontal pass reads runs. Two more of each on
-        // either side hold the mirrored border.
-        let mut even = vec![0_i32; width + 4];
-        let mut odd = vec![0_i32; width + 4];
-        for (y, out) in values.chunks_exact_mut(width).enumerate() {
-            let row = |k: isize| plane.row(mirror(2 * y as isize + k, plane.height()));
-            sum_rows([-3, -2, -1, 0, 1, 2, 3, 4].map(row), &mut column_sums);
-            split_columns(&column_sums, &mut even, &mut odd);
-            sum_columns(&even, &odd, out);
+        let mut band = Band::new(self.plane.width(), self.plane.height());
+        let mut filter = HalfFilter::new(self.plane.width());
+        let mut out = self.values.chunks_exact_mut(self.width);
+        for y in 0..self.plane.height() {
+            band.push(|row| {
+                for (out, &v) in row.iter_mut().zip(self.plane.row(y)) {
+                    *out = f32::from(v);
+                }
+            });
+            while let Some(half) = filter.next(&band) {
+                out.next()
+                    .expect("one output for two rows")
+                    .copy_from_slice(half);
+            }
         }
     }
 }
 
-#[inline(always)]
-fn sum_rows(rows: [&[u8]; 8], out: &mut [i32]) {
-    let rows = rows.map(|row| &row[..out.len()]);
-    for (x, out) in out.iter_mut().enumerate() {
-        let pair = |k: usize| i32::from(rows[k][x]) + i32::from(rows[7 - k][x]);
-        *out = TAPS[0] * pair(0) + TAPS[1] * pair(1) + TAPS[2] * pair(2) + TAPS[3] * pair(3);
+/// Half size of an image whose rows pass through a [`Band`].
+pub(crate) struct HalfFilter {
+    done: usize,
+    column_sums: Vec<i32>,
+    /// Even and odd columns apart, so that the horizontal pass reads runs. Two more of each on
+    /// either side hold the mirrored border.
+    even: Vec<i32>,
+    odd: Vec<i32>,
+    out: Vec<i32>,
+}
+
+impl HalfFilter {
+    pub(crate) fn new(width: usize) -> Self {
+        let half = width.div_ceil(2);
+        Self {
+            done: 0,
+            column_sums: vec![0; width],
+            even: vec![0; half + 4],
+            odd: vec![0; half + 4],
+            out: vec![0; half],
+        }
     }
+
+    /// The next output row times [`HalfPlane::ONE`], if its input is complete. To be called until
+    /// `None` after each row is pushed, before the next drops what older outputs need.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, band: &Band) -> Option<&[i32]> {
+        let first = 2 * self.done as isize - 3;
+        let needed = (first + BAND as isize).min(band.height() as isize);
+        if self.done >= band.height().div_ceil(2) || (band.pushed() as isize) < needed {
+            return None;
+        }
+        self.done += 1;
+        let row = |k: isize| band.line(mirror(first + k, band.height())).values();
+        sum_rows([0, 1, 2, 3, 4, 5, 6, 7].map(row), &mut self.column_sums);
+        split_columns(&self.column_sums, &mut self.even, &mut self.odd);
+        sum_columns(&self.even, &self.odd, &mut self.out);
+        Some(&self.out)
+    }
+}
+
+/// Filters columns of eight. Sums of grey levels stay far below `2^24`, so f32 is exact.
+#[inline(always)]
+fn sum_rows(rows: [&[f32]; BAND], out: &mut [i32]) {
+    let n = out.len();
+    let [r0, r1, r2, r3, r4, r5, r6, r7] = rows.map(|row| &row[..n]);
+    let taps = TAPS.map(|tap| tap as f32);
+    for x in 0..n {
+        let sum = taps[0] * (r0[x] + r7[x])
+            + taps[1] * (r1[x] + r6[x])
+            + taps[2] * (r2[x] + r5[x])
+            + taps[3] * (r3[x] + r4[x]);
+        out[x] = to_integer(sum);
+    }
+}
+
+/// Exact for whole numbers up to `2^22` either way: at `1.5 * 2^23` the last bit of an f32 is one.
+/// A plain cast would test for NaN and overflow.
+#[inline(always)]
+fn to_integer(value: f32) -> i32 {
+    const MAGIC: f32 = 12_582_912.0;
+    (value + MAGIC).to_bits() as i32 - MAGIC.to_bits() as i32
 }
 
 /// `even[j] = sums[2 (j - 2)]`, `odd[j] = sums[2 (j - 2) + 1]`, mirrored beyond the ends.
@@ -156,6 +211,13 @@ mod tests {
     fn mirror_repeats_the_edge() {
         let seen: Vec<_> = (-4..8).map(|i| mirror(i, 3)).collect();
         assert_eq!(seen, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn whole_numbers_convert_exactly() {
+        for value in [0, 1, -1, 255, -6_120, 71_400, 4_194_303, -4_194_304] {
+            assert_eq!(to_integer(value as f32), value);
+        }
     }
 
     #[test]

@@ -20,9 +20,11 @@ mod brisque;
 mod error;
 mod gray;
 mod half;
+mod line;
 mod moments;
 mod mscn;
 mod signs;
+mod sums;
 mod svr;
 mod sweep;
 

@@ -11,7 +11,7 @@ const START: usize = 1;
 
 /// Signs of one row of coefficients.
 #[derive(Clone)]
-pub(crate) struct SignRow {
+pub(crate) struct SignLine {
     width: usize,
     /// 1 where the coefficient is not zero, 0 elsewhere and beyond the row.
     nonzero: Vec<u8>,
@@ -19,7 +19,7 @@ pub(crate) struct SignRow {
     negative: Vec<u8>,
 }
 
-impl SignRow {
+impl SignLine {
     pub(crate) fn new(width: usize) -> Self {
         let buffer = vec![0; width.next_multiple_of(LANES) + 2];
         Self {
@@ -47,17 +47,21 @@ impl SignRow {
 
     /// Wraps the first column around to the right.
     #[inline(always)]
-    pub(crate) fn close_right(&mut self) {
+    pub(crate) fn wrap_right(&mut self) {
         for row in [&mut self.nonzero, &mut self.negative] {
             row[START + self.width] = row[START];
         }
     }
 
+    /// Blocks `start..end` of either row, moved by `shift` columns.
     #[inline(always)]
-    fn shifted(&self, shift: isize) -> [&[u8]; 2] {
-        let start = START.wrapping_add_signed(shift);
-        let padded = self.width.next_multiple_of(LANES);
-        [&self.nonzero, &self.negative].map(|row| &row[start..start + padded])
+    fn blocks(&self, shift: isize, start: usize, end: usize) -> [&[[u8; LANES]]; 2] {
+        let first = START.wrapping_add_signed(shift);
+        [&self.nonzero, &self.negative].map(|row| {
+            row[first + start * LANES..first + end * LANES]
+                .as_chunks::<LANES>()
+                .0
+        })
     }
 }
 
@@ -69,59 +73,98 @@ pub(crate) struct SignCounts {
 }
 
 /// Sums of [`SignCounts`] for the four neighbours.
-#[derive(Default)]
 pub(crate) struct SignSums {
     counts: [SignCounts; 4],
+    lanes: [SignLanes; 4],
+    /// Blocks that may be added before a lane of bytes could overflow.
+    blocks_left: usize,
 }
 
+/// Products counted in bytes side by side: those that are not zero, and the negative ones.
+#[derive(Clone, Copy)]
+struct SignLanes {
+    nonzero: [u8; LANES],
+    left: [u8; LANES],
+}
+
+const NO_LANES: SignLanes = SignLanes {
+    nonzero: [0; LANES],
+    left: [0; LANES],
+};
+
 impl SignSums {
-    /// Adds the products of `row` with its left neighbours and with the row above: straight, on
-    /// the left, on the right.
-    #[inline(always)]
-    pub(crate) fn add(&mut self, row: &SignRow, above: &SignRow) {
-        let centre = row.shifted(0);
-        let neighbours = [
-            row.shifted(-1),
-            above.shifted(0),
-            above.shifted(-1),
-            above.shifted(1),
-        ];
-        for (counts, neighbour) in self.counts.iter_mut().zip(neighbours) {
-            let (nonzero, left) = count(centre, neighbour);
-            counts.left += left;
-            counts.right += nonzero - left;
+    pub(crate) fn new() -> Self {
+        Self {
+            counts: [SignCounts::default(); 4],
+            lanes: [NO_LANES; 4],
+            blocks_left: u8::MAX as usize,
         }
     }
 
-    pub(crate) fn counts(&self) -> [SignCounts; 4] {
+    /// Adds the products of `row` with its left neighbours and with the row above: straight, on
+    /// the left, on the right.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, row: &SignLine, above: &SignLine) {
+        let blocks = row.width.div_ceil(LANES);
+        let mut start = 0;
+        while start < blocks {
+            if self.blocks_left == 0 {
+                self.flush();
+            }
+            let end = blocks.min(start + self.blocks_left);
+            self.blocks_left -= end - start;
+            let centre = row.blocks(0, start, end);
+            let neighbours = [
+                row.blocks(-1, start, end),
+                above.blocks(0, start, end),
+                above.blocks(-1, start, end),
+                above.blocks(1, start, end),
+            ];
+            for (lanes, neighbour) in self.lanes.iter_mut().zip(neighbours) {
+                lanes.add(centre, neighbour);
+            }
+            start = end;
+        }
+    }
+
+    #[inline(always)]
+    fn flush(&mut self) {
+        for (counts, lanes) in self.counts.iter_mut().zip(&mut self.lanes) {
+            let lanes = std::mem::replace(lanes, NO_LANES);
+            let left = total(lanes.left);
+            counts.left += left;
+            counts.right += total(lanes.nonzero) - left;
+        }
+        self.blocks_left = u8::MAX as usize;
+    }
+
+    pub(crate) fn finish(mut self) -> [SignCounts; 4] {
+        self.flush();
         self.counts
     }
 }
 
-/// Number of products that are not zero, and of negative ones.
 #[inline(always)]
-fn count([a_nonzero, a_negative]: [&[u8]; 2], [b_nonzero, b_negative]: [&[u8]; 2]) -> (u64, u64) {
-    let (mut all, mut left) = (0, 0);
-    // A byte counts to 255 before it is emptied.
-    let part = 255 * LANES;
-    for start in (0..a_nonzero.len()).step_by(part) {
-        let range = start..(start + part).min(a_nonzero.len());
-        let chunks = |row: &'_ [u8]| row[range.clone()].as_chunks::<LANES>().0.len();
-        let blocks = chunks(a_nonzero);
-        let [an, am] = [a_nonzero, a_negative].map(|row| row[range.clone()].as_chunks::<LANES>().0);
-        let [bn, bm] = [b_nonzero, b_negative].map(|row| row[range.clone()].as_chunks::<LANES>().0);
-        let (mut all_lanes, mut left_lanes) = ([0_u8; LANES], [0_u8; LANES]);
-        for i in 0..blocks {
-            for j in 0..LANES {
-                let nonzero = an[i][j] & bn[i][j];
-                all_lanes[j] += nonzero;
-                left_lanes[j] += nonzero & (am[i][j] ^ bm[i][j]);
-            }
+fn total(lanes: [u8; LANES]) -> u64 {
+    u64::from(lanes.iter().map(|&v| u16::from(v)).sum::<u16>())
+}
+
+impl SignLanes {
+    #[inline(always)]
+    fn add(&mut self, [an, am]: [&[[u8; LANES]]; 2], [bn, bm]: [&[[u8; LANES]]; 2]) {
+        let Self {
+            nonzero: mut all,
+            mut left,
+        } = *self;
+        let (am, bn, bm) = (&am[..an.len()], &bn[..an.len()], &bm[..an.len()]);
+        for i in 0..an.len() {
+            let nonzero: [u8; LANES] = std::array::from_fn(|j| an[i][j] & bn[i][j]);
+            let opposite: [u8; LANES] = std::array::from_fn(|j| am[i][j] ^ bm[i][j]);
+            all = std::array::from_fn(|j| all[j] + nonzero[j]);
+            left = std::array::from_fn(|j| left[j] + (nonzero[j] & opposite[j]));
         }
-        all += all_lanes.iter().map(|&v| u64::from(v)).sum::<u64>();
-        left += left_lanes.iter().map(|&v| u64::from(v)).sum::<u64>();
+        *self = Self { nonzero: all, left };
     }
-    (all, left)
 }
 
 #[cfg(test)]
@@ -132,28 +175,45 @@ mod tests {
     fn counts_by_hand() {
         // 1 -2  0
         // 3  4 -5
-        let (mut above, mut row) = (SignRow::new(3), SignRow::new(3));
+        let (mut above, mut row) = (SignLine::new(3), SignLine::new(3));
         above.fill(&[1.0, -2.0, 0.0]);
-        above.close_right();
+        above.wrap_right();
         row.fill(&[3.0, 4.0, -5.0]);
-        let mut sums = SignSums::default();
+        let mut sums = SignSums::new();
         sums.add(&row, &above);
         let pair = |left, right| SignCounts { left, right };
         // 3*-5 4*3 -5*4; 3*1 4*-2; 4*1 -5*-2; 3*-2 -5*1.
         assert_eq!(
-            sums.counts(),
+            sums.finish(),
             [pair(2, 1), pair(1, 1), pair(0, 2), pair(2, 0)]
         );
     }
 
     #[test]
+    fn many_rows_do_not_overflow() {
+        let (mut above, mut row) = (SignLine::new(100), SignLine::new(100));
+        above.fill(&[1.0; 100]);
+        above.wrap_right();
+        row.fill(&[-3.0; 100]);
+        let mut sums = SignSums::new();
+        for _ in 0..400 {
+            sums.add(&row, &above);
+        }
+        let vertical = SignCounts {
+            left: 40_000,
+            right: 0,
+        };
+        assert_eq!(sums.finish()[1], vertical);
+    }
+
+    #[test]
     fn wide_rows_do_not_overflow() {
         let width = 255 * LANES + 300;
-        let (mut above, mut row) = (SignRow::new(width), SignRow::new(width));
+        let (mut above, mut row) = (SignLine::new(width), SignLine::new(width));
         above.fill(&vec![-1.0; width]);
-        above.close_right();
+        above.wrap_right();
         row.fill(&vec![2.0; width]);
-        let mut sums = SignSums::default();
+        let mut sums = SignSums::new();
         sums.add(&row, &above);
         let all = width as u64;
         let vertical = SignCounts {
@@ -164,6 +224,6 @@ mod tests {
             left: 0,
             right: all,
         };
-        assert_eq!(sums.counts(), [horizontal, vertical, vertical, vertical]);
+        assert_eq!(sums.finish(), [horizontal, vertical, vertical, vertical]);
     }
 }

@@ -1,341 +1,305 @@
 //! The fast path: one sweep over the rows of a scale in f32, from grey levels to moments.
 //!
 //! Arithmetic as in [`crate::mscn`]: differences from the centre, so flat windows and ramps stay
-//! exactly zero in f32. Vectors are written out with `pulp`, which picks AVX-512, AVX2, NEON or
-//! plain code when the program runs. Only a band of seven rows is alive at a time.
+//! exactly zero in f32. Rows are pushed in one by one and only a band is kept, so the whole
+//! state stays in the cache nearest to the core. Vectors are written out with `pulp`; the
+//! caller dispatches to AVX-512, AVX2, NEON or plain code.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-use crate::moments::{Moments, ProductMoments};
+use crate::line::{Band, Line};
+use crate::moments::Moments;
 use crate::mscn::{RADIUS, window};
-use crate::signs::{SignRow, SignSums};
+use crate::sums::{Coefficients, Sums};
 
-/// Rows are padded to whole vectors of any supported width, and stand this far from either end of
-/// their buffer so that shifted reads stay inside.
-const PAD: usize = 16;
-const BAND: usize = 2 * RADIUS + 1;
-/// f32 sums are moved to f64 after this many coefficients or one row, whichever is more.
-const FLUSH: usize = 4096;
+/// Side of the window.
+const SIDE: usize = 2 * RADIUS + 1;
 
-/// Sums over the scale of `width * height` pixels whose row `y` is written by `load(y, row)`.
-pub(crate) fn sweep(width: usize, height: usize, load: impl Fn(usize, &mut [f32])) -> Moments {
-    Arch::new().dispatch(Sweep {
-        width,
-        height,
-        load,
-    })
+/// Sums over a scale whose rows are pushed from top to bottom.
+pub(crate) struct Sweep<S: Simd> {
+    simd: S,
+    weights: [S::f32s; RADIUS + 1],
+    /// Rows of grey levels.
+    band: Band,
+    /// A row beyond the border.
+    zeros: Line,
+    /// Means and variances of the columns around the last two rows; row `y` is in slot `y % 2`.
+    columns: [Columns; 2],
+    coefficients: Coefficients,
+    above: Coefficients,
+    first: Coefficients,
+    sums: Sums<S>,
+    steps: usize,
 }
 
-struct Sweep<F> {
-    width: usize,
-    height: usize,
-    load: F,
+/// Weighted mean and variance of each column of seven pixels.
+struct Columns {
+    mean: Line,
+    variance: Line,
 }
 
-impl<F: Fn(usize, &mut [f32])> WithSimd for Sweep<F> {
-    type Output = Moments;
-
+impl<S: Simd> Sweep<S> {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Moments {
-        let Self {
-            width,
-            height,
-            load,
-        } = self;
-        let padded = width.next_multiple_of(PAD);
-        let weights = window().map(|w| simd.splat_f32s(w as f32));
-        let zeros = vec![0.0; padded];
-        let mut band: [Vec<f32>; BAND] = std::array::from_fn(|_| vec![0.0; padded]);
-        for (y, row) in band.iter_mut().enumerate().take(RADIUS.min(height)) {
-            load(y, &mut row[..width]);
+    pub(crate) fn new(simd: S, width: usize, height: usize) -> Self {
+        Self {
+            simd,
+            weights: window().map(|w| simd.splat_f32s(w as f32)),
+            band: Band::new(width, height),
+            zeros: Line::new(width),
+            columns: std::array::from_fn(|_| Columns {
+                mean: Line::new(width),
+                variance: Line::new(width),
+            }),
+            coefficients: Coefficients::new(width),
+            above: Coefficients::new(width),
+            first: Coefficients::new(width),
+            sums: Sums::new(simd, width, height),
+            steps: 0,
         }
-        let mut mean = vec![0.0; padded + 2 * PAD];
-        let mut variance = mean.clone();
-        let (mut current, mut previous) = (Row::new(width), Row::new(width));
-        let mut first = Row::new(width);
-        let mut sums = Sums::new(simd, width, height);
+    }
 
-        for y in 0..height {
-            if y + RADIUS < height {
-                load(y + RADIUS, &mut band[(y + RADIUS) % BAND][..width]);
-            }
-            let rows: [&[f32]; BAND] = std::array::from_fn(|k| {
-                let inside = y + k >= RADIUS && y + k < height + RADIUS;
-                if inside {
-                    band[(y + k - RADIUS) % BAND].as_slice()
-                } else {
-                    &zeros
-                }
-            });
-            vertical(simd, &weights, rows, &mut mean[PAD..], &mut variance[PAD..]);
-            let centre = rows[RADIUS];
-            horizontal(
-                simd,
-                &weights,
-                centre,
-                &mean,
-                &variance,
-                &mut current.values[PAD..],
-            );
-            current.close_left();
-            if y == 0 {
-                first.clone_from(&current);
-            } else {
-                sums.add(&current, &previous);
-            }
-            current.close_right();
-            std::mem::swap(&mut current, &mut previous);
+    /// Takes the next row, grey levels written by `load`.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, load: impl FnOnce(&mut [f32])) {
+        self.band.push(load);
+        if self.band.pushed() > RADIUS {
+            self.step();
+        }
+    }
+
+    /// The last rows pushed.
+    #[inline(always)]
+    pub(crate) fn band(&self) -> &Band {
+        &self.band
+    }
+
+    /// The moments, once all rows are in.
+    #[inline(always)]
+    pub(crate) fn finish(mut self) -> Moments {
+        while self.steps <= self.band.height() {
+            self.step();
         }
         // Neighbours wrap around: the row above the first is the last.
-        sums.add(&first, &previous);
-        sums.finish()
+        self.sums.add(&self.first, &self.above);
+        self.sums.finish()
+    }
+
+    /// Works on the rows that have become complete. Not inlined, so that the four places which
+    /// come here share one copy of the machine code.
+    #[inline(always)]
+    fn step(&mut self) {
+        let simd = self.simd;
+        simd.vectorize(Step(self));
+    }
+
+    /// Vertical pass of row `y` and horizontal pass of row `y - 1`. In one loop, since the second
+    /// waits for square root and division while the first has multiplications to do.
+    #[inline(always)]
+    fn step_inlined(&mut self) {
+        let y = self.steps;
+        self.steps += 1;
+        let rows: [&Line; SIDE] = std::array::from_fn(|k| {
+            let inside = y + k >= RADIUS && y + k < self.band.height() + RADIUS;
+            if inside {
+                self.band.line(y + k - RADIUS)
+            } else {
+                &self.zeros
+            }
+        });
+        let centre = if y == 0 {
+            &self.zeros
+        } else {
+            self.band.line(y - 1)
+        };
+        let [even, odd] = &mut self.columns;
+        let (next, columns) = if y.is_multiple_of(2) {
+            (even, odd)
+        } else {
+            (odd, even)
+        };
+        let out = if y == 1 {
+            &mut self.first.line
+        } else {
+            &mut self.coefficients.line
+        };
+        passes(self.simd, self.weights, rows, next, centre, columns, out);
+        match y {
+            0 => {}
+            1 => {
+                self.first.close();
+                // The first row is needed twice: above the second, and below the last.
+                self.above
+                    .line
+                    .values_mut()
+                    .copy_from_slice(self.first.line.values());
+                self.above.close();
+                self.above.close_above();
+            }
+            _ => {
+                self.coefficients.close();
+                self.sums.add(&self.coefficients, &self.above);
+                self.coefficients.close_above();
+                std::mem::swap(&mut self.coefficients, &mut self.above);
+            }
+        }
     }
 }
 
-/// Weighted mean and variance of each column of seven.
+/// [`Sweep::step`] as an operation that is compiled for the instruction set `S`.
+struct Step<'a, S: Simd>(&'a mut Sweep<S>);
+
+impl<S: Simd> WithSimd for Step<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<T: Simd>(self, _simd: T) {
+        self.0.step_inlined();
+    }
+}
+
+#[inline(always)]
+fn passes<S: Simd>(
+    simd: S,
+    weights: [S::f32s; RADIUS + 1],
+    rows: [&Line; SIDE],
+    next: &mut Columns,
+    centre: &Line,
+    columns: &Columns,
+    out: &mut Line,
+) {
+    // One vector early: see `pending`.
+    let out = out.early_vectors_mut::<S>();
+    let n = out.len() - 1;
+    let next_mean = &mut next.mean.vectors_mut::<S>()[..n];
+    let next_variance = &mut next.variance.vectors_mut::<S>()[..n];
+    let centre = &centre.vectors::<S>(0)[..n];
+    // Named one by one: behind an index the compiler loses their lengths, and with them the speed.
+    let row = |k: usize| &rows[k].vectors::<S>(0)[..n];
+    let (r0, r1, r2, r3, r4, r5, r6) = (row(0), row(1), row(2), row(3), row(4), row(5), row(6));
+    let mean = |shift| &columns.mean.vectors::<S>(shift)[..n];
+    let variance = |shift| &columns.variance.vectors::<S>(shift)[..n];
+    let (m0, m1, m2, m3) = (mean(-3), mean(-2), mean(-1), mean(0));
+    let (m4, m5, m6) = (mean(1), mean(2), mean(3));
+    let (v0, v1, v2, v3) = (variance(-3), variance(-2), variance(-1), variance(0));
+    let (v4, v5, v6) = (variance(1), variance(2), variance(3));
+    // Square root and division of a vector wait until the next one is on its way, so that their
+    // latency does not hold up the loop.
+    let mut pending = (simd.splat_f32s(0.0), simd.splat_f32s(0.0));
+    for i in 0..n {
+        out[i] = normalise(simd, pending);
+        let means = [m0[i], m1[i], m2[i], m3[i], m4[i], m5[i], m6[i]];
+        let variances = [v0[i], v1[i], v2[i], v3[i], v4[i], v5[i], v6[i]];
+        pending = horizontal(simd, &weights, centre[i], means, variances);
+        let column = [r0[i], r1[i], r2[i], r3[i], r4[i], r5[i], r6[i]];
+        (next_mean[i], next_variance[i]) = vertical(simd, &weights, column);
+    }
+    out[n] = normalise(simd, pending);
+}
+
+/// Weighted mean and variance of columns of seven.
 #[inline(always)]
 fn vertical<S: Simd>(
     simd: S,
     weights: &[S::f32s; RADIUS + 1],
-    rows: [&[f32]; BAND],
-    mean: &mut [f32],
-    variance: &mut [f32],
-) {
-    let padded = rows[0].len();
-    let (mean, _) = S::as_mut_simd_f32s(&mut mean[..padded]);
-    let (variance, _) = S::as_mut_simd_f32s(&mut variance[..padded]);
-    let rows = rows.map(|row| &S::as_simd_f32s(row).0[..mean.len()]);
-    for (i, (mean, variance)) in mean.iter_mut().zip(variance).enumerate() {
-        let centre = rows[RADIUS][i];
-        let mut shift = simd.splat_f32s(0.0);
-        let mut square = shift;
-        for (k, &w) in weights.iter().enumerate().skip(1) {
-            let above = simd.sub_f32s(rows[RADIUS - k][i], centre);
-            let below = simd.sub_f32s(rows[RADIUS + k][i], centre);
-            let squares = simd.mul_add_e_f32s(above, above, simd.mul_f32s(below, below));
-            shift = simd.mul_add_e_f32s(w, simd.add_f32s(above, below), shift);
-            square = simd.mul_add_e_f32s(w, squares, square);
-        }
-        *mean = simd.add_f32s(centre, shift);
-        *variance = simd.negate_mul_add_e_f32s(shift, shift, square);
+    column: [S::f32s; SIDE],
+) -> (S::f32s, S::f32s) {
+    let centre = column[RADIUS];
+    let (mut shift, mut square) = (simd.splat_f32s(0.0), simd.splat_f32s(0.0));
+    for (k, &weight) in weights.iter().enumerate().skip(1) {
+        let above = simd.sub_f32s(column[RADIUS - k], centre);
+        let below = simd.sub_f32s(column[RADIUS + k], centre);
+        let squares = simd.mul_add_e_f32s(above, above, simd.mul_f32s(below, below));
+        shift = simd.mul_add_e_f32s(weight, simd.add_f32s(above, below), shift);
+        square = simd.mul_add_e_f32s(weight, squares, square);
     }
+    (
+        simd.add_f32s(centre, shift),
+        simd.negate_mul_add_e_f32s(shift, shift, square),
+    )
 }
 
-/// Coefficients of a row from the means and variances of its columns (law of total variance).
+/// Difference of pixels `x` from their mean, and their variance, from the means and variances of the
+/// seven columns around each (law of total variance).
 #[inline(always)]
 fn horizontal<S: Simd>(
     simd: S,
     weights: &[S::f32s; RADIUS + 1],
-    centre: &[f32],
-    mean: &[f32],
-    variance: &[f32],
-    out: &mut [f32],
-) {
-    let padded = centre.len();
-    let (out, _) = S::as_mut_simd_f32s(&mut out[..padded]);
-    let (centre, _) = S::as_simd_f32s(centre);
-    let centre = &centre[..out.len()];
-    let shifted: [_; BAND] = std::array::from_fn(|k| {
-        let taps = PAD + k - RADIUS..PAD + k - RADIUS + padded;
-        let (mean, _) = S::as_simd_f32s(&mean[taps.clone()]);
-        let (variance, _) = S::as_simd_f32s(&variance[taps]);
-        (&mean[..out.len()], &variance[..out.len()])
-    });
-    let one = simd.splat_f32s(1.0);
-    for (i, (out, &x)) in out.iter_mut().zip(centre).enumerate() {
-        let (mean, variance) = (shifted[RADIUS].0[i], shifted[RADIUS].1[i]);
-        let mut shift = simd.splat_f32s(0.0);
-        let mut total = simd.mul_f32s(weights[0], variance);
-        for (k, &w) in weights.iter().enumerate().skip(1) {
-            let (mean_a, variance_a) = shifted[RADIUS - k];
-            let (mean_b, variance_b) = shifted[RADIUS + k];
-            let a = simd.sub_f32s(mean_a[i], mean);
-            let b = simd.sub_f32s(mean_b[i], mean);
-            let a_sq = simd.mul_add_e_f32s(a, a, variance_a[i]);
-            let b_sq = simd.mul_add_e_f32s(b, b, variance_b[i]);
-            shift = simd.mul_add_e_f32s(w, simd.add_f32s(a, b), shift);
-            total = simd.mul_add_e_f32s(w, simd.add_f32s(a_sq, b_sq), total);
-        }
-        total = simd.negate_mul_add_e_f32s(shift, shift, total);
-        let sigma = simd.sqrt_f32s(simd.abs_f32s(total));
-        // Not `x - (mean + shift)` as in f64: in f32 that sum would round true differences away.
-        let difference = simd.sub_f32s(simd.sub_f32s(x, mean), shift);
-        *out = simd.div_f32s(difference, simd.add_f32s(sigma, one));
+    x: S::f32s,
+    means: [S::f32s; SIDE],
+    variances: [S::f32s; SIDE],
+) -> (S::f32s, S::f32s) {
+    let mean = means[RADIUS];
+    let mut shift = simd.splat_f32s(0.0);
+    let mut total = simd.mul_f32s(weights[0], variances[RADIUS]);
+    for (k, &weight) in weights.iter().enumerate().skip(1) {
+        let (left, right) = (RADIUS - k, RADIUS + k);
+        let (a, b) = (
+            simd.sub_f32s(means[left], mean),
+            simd.sub_f32s(means[right], mean),
+        );
+        let a_sq = simd.mul_add_e_f32s(a, a, variances[left]);
+        let b_sq = simd.mul_add_e_f32s(b, b, variances[right]);
+        shift = simd.mul_add_e_f32s(weight, simd.add_f32s(a, b), shift);
+        total = simd.mul_add_e_f32s(weight, simd.add_f32s(a_sq, b_sq), total);
     }
+    total = simd.negate_mul_add_e_f32s(shift, shift, total);
+    // Not `x - (mean + shift)` as in f64: in f32 that sum would round true differences away.
+    (simd.sub_f32s(simd.sub_f32s(x, mean), shift), total)
 }
 
-/// One row of coefficients between two pads, and their signs.
-#[derive(Clone)]
-struct Row {
-    width: usize,
-    values: Vec<f32>,
-    signs: SignRow,
-}
-
-impl Row {
-    fn new(width: usize) -> Self {
-        let padded = width.next_multiple_of(PAD);
-        Self {
-            width,
-            values: vec![0.0; padded + 2 * PAD],
-            signs: SignRow::new(width),
-        }
-    }
-
-    /// Clears what was computed beyond the width, so that it adds nothing, and wraps the last
-    /// value around to the left.
-    #[inline(always)]
-    fn close_left(&mut self) {
-        self.values[PAD + self.width..].fill(0.0);
-        self.values[PAD - 1] = self.values[PAD + self.width - 1];
-        self.signs.fill(&self.values[PAD..PAD + self.width]);
-    }
-
-    /// Wraps the first value around to the right, once the row is only read as a neighbour.
-    #[inline(always)]
-    fn close_right(&mut self) {
-        self.values[PAD + self.width] = self.values[PAD];
-        self.signs.close_right();
-    }
-
-    /// The row as vectors, `shift` (-1, 0 or 1) to the right of each pixel.
-    #[inline(always)]
-    fn shifted<S: Simd>(&self, shift: isize) -> &[S::f32s] {
-        let start = PAD.wrapping_add_signed(shift);
-        let padded = self.values.len() - 2 * PAD;
-        S::as_simd_f32s(&self.values[start..start + padded]).0
-    }
-}
-
-/// f32 sums of one product, a vector each.
-#[derive(Clone, Copy)]
-struct Lanes<V> {
-    abs: V,
-    left_sq: V,
-    right_sq: V,
-}
-
-/// Sums in f32 vectors, moved to f64 every few rows.
-struct Sums<S: Simd> {
-    simd: S,
-    abs: S::f32s,
-    sq: S::f32s,
-    products: [Lanes<S::f32s>; 4],
-    signs: SignSums,
-    rows_until_flush: usize,
-    moments: Moments,
-}
-
-impl<S: Simd> Sums<S> {
-    #[inline(always)]
-    fn new(simd: S, width: usize, height: usize) -> Self {
-        let zero = simd.splat_f32s(0.0);
-        let count = (width * height) as u64;
-        Self {
-            simd,
-            abs: zero,
-            sq: zero,
-            products: [Lanes {
-                abs: zero,
-                left_sq: zero,
-                right_sq: zero,
-            }; 4],
-            signs: SignSums::default(),
-            rows_until_flush: FLUSH.div_ceil(width),
-            moments: Moments {
-                count,
-                ..Moments::default()
-            },
-        }
-    }
-
-    /// Adds a row and its products with its left neighbours and with the row above. The last
-    /// neighbour, below on the left, is met from the lower row as above on the right.
-    #[inline(always)]
-    fn add(&mut self, row: &Row, above: &Row) {
-        let simd = self.simd;
-        let zero = simd.splat_f32s(0.0);
-        let centre = row.shifted::<S>(0);
-        let neighbours = [
-            row.shifted::<S>(-1),
-            above.shifted::<S>(0),
-            above.shifted::<S>(-1),
-            above.shifted::<S>(1),
-        ]
-        .map(|neighbour| &neighbour[..centre.len()]);
-        let (mut abs, mut sq, mut products) = (self.abs, self.sq, self.products);
-        for (i, &c) in centre.iter().enumerate() {
-            abs = simd.add_f32s(abs, simd.abs_f32s(c));
-            sq = simd.mul_add_e_f32s(c, c, sq);
-            for (lanes, neighbour) in products.iter_mut().zip(neighbours) {
-                let product = simd.mul_f32s(c, neighbour[i]);
-                let right = simd.max_f32s(product, zero);
-                let left = simd.min_f32s(product, zero);
-                lanes.abs = simd.add_f32s(lanes.abs, simd.abs_f32s(product));
-                lanes.right_sq = simd.mul_add_e_f32s(right, right, lanes.right_sq);
-                lanes.left_sq = simd.mul_add_e_f32s(left, left, lanes.left_sq);
-            }
-        }
-        (self.abs, self.sq, self.products) = (abs, sq, products);
-        self.signs.add(&row.signs, &above.signs);
-        self.rows_until_flush -= 1;
-        if self.rows_until_flush == 0 {
-            self.flush();
-            self.rows_until_flush = FLUSH.div_ceil(row.width);
-        }
-    }
-
-    #[inline(always)]
-    fn flush(&mut self) {
-        let simd = self.simd;
-        let take = |lanes: &mut S::f32s| {
-            f64::from(simd.reduce_sum_f32s(std::mem::replace(lanes, simd.splat_f32s(0.0))))
-        };
-        self.moments.abs += take(&mut self.abs);
-        self.moments.sq += take(&mut self.sq);
-        for (total, lanes) in self.moments.products.iter_mut().zip(&mut self.products) {
-            total.abs += take(&mut lanes.abs);
-            total.left_sq += take(&mut lanes.left_sq);
-            total.right_sq += take(&mut lanes.right_sq);
-        }
-    }
-
-    #[inline(always)]
-    fn finish(mut self) -> Moments {
-        self.flush();
-        let mut moments = self.moments;
-        for (total, counts) in moments.products.iter_mut().zip(self.signs.counts()) {
-            *total = ProductMoments {
-                left: counts.left,
-                right: counts.right,
-                ..*total
-            };
-        }
-        moments
-    }
+#[inline(always)]
+fn normalise<S: Simd>(simd: S, (difference, variance): (S::f32s, S::f32s)) -> S::f32s {
+    let sigma = simd.sqrt_f32s(simd.abs_f32s(variance));
+    simd.div_f32s(difference, simd.add_f32s(sigma, simd.splat_f32s(1.0)))
 }
 
 #[cfg(test)]
 mod tests {
+    use pulp::{Arch, WithSimd};
+
     use super::*;
     use crate::mscn::mscn;
+
+    struct Run<'a> {
+        width: usize,
+        height: usize,
+        levels: &'a [f64],
+    }
+
+    impl WithSimd for Run<'_> {
+        type Output = Moments;
+
+        fn with_simd<S: Simd>(self, simd: S) -> Moments {
+            let mut sweep = Sweep::new(simd, self.width, self.height);
+            for levels in self.levels.chunks_exact(self.width) {
+                sweep.push(|row| {
+                    for (out, &v) in row.iter_mut().zip(levels) {
+                        *out = v as f32;
+                    }
+                });
+            }
+            sweep.finish()
+        }
+    }
 
     fn compare(width: usize, height: usize, plane: &[u8]) {
         let levels: Vec<f64> = plane.iter().map(|&v| f64::from(v)).collect();
         let expected = Moments::of(width, height, &mscn(width, height, &levels));
-        let found = sweep(width, height, |y, row| {
-            for (out, &v) in row.iter_mut().zip(&plane[y * width..]) {
-                *out = f32::from(v);
-            }
-        });
-        let close = |a: f64, b: f64| assert!((a - b).abs() <= 2e-6 * b.abs(), "{a} {b}");
-        close(found.abs, expected.abs);
-        close(found.sq, expected.sq);
-        for (found, expected) in found.products.iter().zip(&expected.products) {
-            assert_eq!((found.left, found.right), (expected.left, expected.right));
+        let run = || Run {
+            width,
+            height,
+            levels: &levels,
+        };
+        for found in [Arch::new().dispatch(run()), Arch::Scalar.dispatch(run())] {
+            let close = |a: f64, b: f64| assert!((a - b).abs() <= 4e-6 * b.abs(), "{a} {b}");
             close(found.abs, expected.abs);
-            close(found.left_sq, expected.left_sq);
-            close(found.right_sq, expected.right_sq);
+            close(found.sq, expected.sq);
+            for (found, expected) in found.products.iter().zip(&expected.products) {
+                assert_eq!((found.left, found.right), (expected.left, expected.right));
+                close(found.abs, expected.abs);
+                close(found.left_sq, expected.left_sq);
+                close(found.right_sq, expected.right_sq);
+            }
         }
     }
 
