@@ -184,7 +184,7 @@ pub struct StyleEncoder {
 impl StyleEncoder {
     /// Maps of every stage, the first (finest) included.
     fn maps(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut hidden = relu(self.norm.forward(self.conv.forward(images)));
+        let mut hidden = relu(self.norm.forward(conv2d(&self.conv, images)));
         if let Some(pool) = &self.pool {
             hidden = pool.forward(hidden);
         }

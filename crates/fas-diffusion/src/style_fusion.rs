@@ -11,7 +11,7 @@ use burn::nn::{LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, assert_shape, s};
 
-use crate::ops::conv2d;
+use crate::ops::{conv2d, group_norm};
 use crate::patch_statistics::{
     GlobalToken, Upsampling, grid_side, pooling_matrix, upsampling_matrix,
 };
@@ -226,9 +226,12 @@ impl StyleFusion {
         let map = |values: Tensor<3>| values.reshape([batch_size, channels, height, width]);
         let mean = map(self.mean.forward(mean, style.mean.clone()));
         let spread = map(self.spread.forward(spread, style.spread.clone()));
-        let fused = conv2d(&self.conv, self.norm.forward(x.clone()) * spread + mean);
+        let fused = conv2d(
+            &self.conv,
+            group_norm(&self.norm, x.clone()) * spread + mean,
+        );
         x + if self.released {
-            self.norm.forward(fused)
+            group_norm(&self.norm, fused)
         } else {
             fused
         }

@@ -1,0 +1,52 @@
+//! Errors of this crate.
+
+use fas_weights::WeightsError;
+
+/// What can go wrong when a classifier is loaded or trained.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassifyError {
+    /// A weight file could not be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A training set cannot be trained on.
+    #[error("training set: {0}")]
+    TrainingSet(TrainingSetProblem),
+    /// The loss is not a number.
+    #[error("the loss of step {step} is {loss}: lower the learning rate or look at its batch")]
+    Diverged {
+        /// Training step, counted from 0.
+        step: usize,
+        /// The loss.
+        loss: f32,
+    },
+}
+
+/// Why a training set cannot be trained on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingSetProblem {
+    /// There is nothing to train on.
+    #[error("it has no samples")]
+    Empty,
+    /// A class without a sample, or beyond the head.
+    #[error("sample {sample} has class {class}, but the head has {classes}")]
+    ClassOutOfRange {
+        /// Index of the sample.
+        sample: usize,
+        /// Its class.
+        class: usize,
+        /// Classes of the head.
+        classes: usize,
+    },
+    /// The parts of the set differ in length.
+    #[error("{images} images, {classes} classes, {quality} quality scores; give one of each")]
+    Lengths {
+        /// Images.
+        images: usize,
+        /// Class indices.
+        classes: usize,
+        /// Quality scores.
+        quality: usize,
+    },
+}
