@@ -141,11 +141,17 @@ mod tests {
     }
 
     #[test]
-    fn window_is_matlabs() {
-        // fspecial('gaussian', 7, 7/6): the middle row over its sum.
-        let expected = [0.343_316_2, 0.237_837_6, 0.079_076_5, 0.012_615_9];
+    fn window_is_a_normalised_gaussian() {
+        // exp(-d^2 / (2 (7/6)^2)) over its sum, worked out apart; fspecial('gaussian', 7, 7/6) is
+        // the outer product of this with itself.
+        let expected = [
+            0.342_631_515_5,
+            0.237_296_077_1,
+            0.078_827_964_7,
+            0.012_560_200_5,
+        ];
         for (found, expected) in window().iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-3, "{found} {expected}");
+            assert!((found - expected).abs() < 1e-10, "{found} {expected}");
         }
     }
 }
