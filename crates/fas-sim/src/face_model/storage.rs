@@ -156,7 +156,7 @@ fn sort_metadata(file: Vec<u8>) -> Result<Vec<u8>, safetensors::SafeTensorError>
     let header: serde_json::Value = serde_json::from_slice(&file[8..8 + length])
         .map_err(safetensors::SafeTensorError::InvalidHeaderDeserialization)?;
     let mut text = header.to_string();
-    while text.len() % 8 != 0 {
+    while !text.len().is_multiple_of(8) {
         text.push(' ');
     }
     let mut sorted = (text.len() as u64).to_le_bytes().to_vec();
