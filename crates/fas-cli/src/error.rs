@@ -45,15 +45,17 @@ pub(crate) enum CliError {
         first: Box<DataError>,
     },
 
-    /// It is unclear whose face an image shows.
+    /// It is unclear whose face an image shows, and a person in two splits spoils a benchmark.
     #[error(
-        "{}: images lie in folders below; say with --subject-by folder that each folder is one \
-         person, or with --subject-by file that each image is another",
+        "{}: {reason}; say who is in an image: --subject-by file (each another person), folder (a \
+         folder is a person) or prefix (a person up to the first `_` of the name)",
         folder.display()
     )]
     UnclearSubjects {
         /// The folder of faces.
         folder: PathBuf,
+        /// Why it cannot be told.
+        reason: String,
     },
 
     /// Too few people to fill every split of every domain.

@@ -124,8 +124,18 @@ fn errors_say_what_to_do() {
     fails(&[], 1, "1 of 4 images cannot be read, the first: faces");
     let skipping = ["--skip-unreadable", "--domains", "sim-C"];
     fails(&skipping, 1, "warning: left out: faces");
+    fs::rename(faces.join("p0.png"), faces.join("p1_smiling.png")).unwrap();
+    fails(
+        &["--skip-unreadable"],
+        1,
+        "may show one person; say who is in an image: --subject-by",
+    );
     write_faces(&faces.join("below"), 1);
-    fails(&["--skip-unreadable"], 1, "--subject-by folder");
+    fails(
+        &["--skip-unreadable"],
+        1,
+        "images lie in folders below; say who",
+    );
 }
 
 #[test]

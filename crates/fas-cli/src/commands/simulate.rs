@@ -1,6 +1,6 @@
 //! `fas simulate`: a benchmark of simulated attacks and captures from a folder of faces.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,6 +35,7 @@ Attacks:  print_halftone, print_inkjet, replay_lcd, replay_oled, mask_paper, mas
 Examples:
   fas simulate faces/ --out benchmark/
   fas simulate faces/ --out benchmark/ --subject-by folder --size 128 --seed 7
+  fas simulate faces/ --out benchmark/ --subject-by prefix      007_neutral.jpg, 007_smiling.jpg
   fas simulate faces/ --out small/ --train 20 --development 5 --test 10
   fas simulate faces/ --out shift/ --domains sim-C,sim-C+sim-M --attacks print_halftone,replay_lcd";
 
@@ -47,7 +48,7 @@ pub(crate) struct Simulate {
     /// Folder to write; it must not exist.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Who is in an image; needed when there are folders below the folder of faces.
+    /// Who is in an image; needed when folders or names leave it open.
     #[arg(long, value_enum)]
     subject_by: Option<SubjectBy>,
     /// Leave images out that cannot be read, with a warning each.
@@ -86,6 +87,8 @@ enum SubjectBy {
     File,
     /// The images of one folder show one person.
     Folder,
+    /// Images whose names are the same up to the first `_` show one person.
+    Prefix,
 }
 
 impl Simulate {
@@ -111,15 +114,9 @@ impl Simulate {
 
     fn load_faces(&self) -> Result<Vec<Face>, CliError> {
         let paths = list_images(&self.faces)?;
-        let flat = paths.iter().all(|path| path.parent() == Some(&self.faces));
         let subject_by = match self.subject_by {
             Some(subject_by) => subject_by,
-            None if flat => SubjectBy::File,
-            None => {
-                return Err(CliError::UnclearSubjects {
-                    folder: self.faces.clone(),
-                });
-            }
+            None => self.guess_subject_by(&paths)?,
         };
         let progress = Progress::of_steps("reading faces", paths.len());
         let loaded: Vec<Result<Face, DataError>> = paths
@@ -135,6 +132,32 @@ impl Simulate {
             .collect();
         drop(progress);
         self.readable(loaded)
+    }
+
+    /// By file, unless a person may be in several: images in folders below, or names that begin
+    /// alike, as `007_neutral` and `007_smiling` do.
+    fn guess_subject_by(&self, paths: &[PathBuf]) -> Result<SubjectBy, CliError> {
+        let unclear = |reason| {
+            Err(CliError::UnclearSubjects {
+                folder: self.faces.clone(),
+                reason,
+            })
+        };
+        if paths.iter().any(|path| path.parent() != Some(&self.faces)) {
+            return unclear("images lie in folders below".to_owned());
+        }
+        let mut seen = BTreeMap::new();
+        for path in paths {
+            let prefix = subject_of(&self.faces, path, SubjectBy::Prefix);
+            if let Some(other) = seen.insert(prefix, path) {
+                return unclear(format!(
+                    "`{}` and `{}` may show one person",
+                    other.display(),
+                    path.display()
+                ));
+            }
+        }
+        Ok(SubjectBy::File)
     }
 
     fn readable(&self, loaded: Vec<Result<Face, DataError>>) -> Result<Vec<Face>, CliError> {
@@ -236,12 +259,18 @@ fn captures_of(config: &BenchmarkConfig) -> usize {
         .sum()
 }
 
-/// Name of the person: path of the image below the folder of faces, or path of its folder.
+/// Name of the person: path of the image below the folder of faces without its extension, of its
+/// folder, or of the image up to the first `_` of its name.
 fn subject_of(root: &Path, image: &Path, subject_by: SubjectBy) -> String {
     let below = image.strip_prefix(root).unwrap_or(image);
     let named = match subject_by {
         SubjectBy::File => below.with_extension(""),
         SubjectBy::Folder => below.parent().unwrap_or(below).to_owned(),
+        SubjectBy::Prefix => {
+            let stem = below.file_stem().unwrap_or_default().to_string_lossy();
+            let prefix = stem.split('_').next().unwrap_or_default();
+            below.with_file_name(prefix)
+        }
     };
     named.to_string_lossy().replace('\\', "/")
 }
@@ -275,10 +304,12 @@ mod tests {
     }
 
     #[test]
-    fn subjects_are_named_by_file_or_folder() {
+    fn subjects_are_named_by_file_folder_or_prefix() {
         let (root, image) = (Path::new("faces"), Path::new("faces/ann/1.png"));
         assert_eq!(subject_of(root, image, SubjectBy::File), "ann/1");
         assert_eq!(subject_of(root, image, SubjectBy::Folder), "ann");
+        let image = Path::new("faces/london/007_smiling_2.jpg");
+        assert_eq!(subject_of(root, image, SubjectBy::Prefix), "london/007");
     }
 
     #[test]
