@@ -145,10 +145,13 @@ mod tests {
         assert_eq!(fnv1a64("conv.weight"), 0x796f_8df8_8f56_d987);
     }
 
+    /// Name, shape, kind, index; the unit value and the bits of the result.
+    type Example = (&'static str, &'static [usize], &'static str, u64, f64, u32);
+
     /// The worked examples of the fixture format, bit for bit.
     #[test]
     fn worked_examples() {
-        let examples: [(&str, &[usize], &str, u64, f64, u32); 6] = [
+        let examples: [Example; 6] = [
             (
                 "conv.weight",
                 &[64, 64, 3, 3],
