@@ -75,9 +75,9 @@ impl Axis {
         }
     }
 
-    /// Probit axis for a rate, from `floor` to 0.9, with the ticks usual in DET plots.
+    /// Probit axis for a rate, from `floor` to 0.9, with ticks that leave room for their labels.
     pub(crate) fn probit_rate(floor: f64) -> Self {
-        let ticks = [1e-4, 1e-3, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9];
+        let ticks = [1e-4, 1e-3, 0.01, 0.05, 0.2, 0.4, 0.6, 0.9];
         let ticks = ticks
             .into_iter()
             .filter(|tick| *tick >= floor * 0.999)
@@ -121,12 +121,12 @@ impl Axis {
         self.ticks.iter().map(|tick| (*tick, self.unit.tick(*tick)))
     }
 
-    /// Longest tick label, in characters.
-    pub(crate) fn label_width(&self) -> usize {
-        self.ticks()
-            .map(|(_, label)| label.chars().count())
-            .max()
-            .unwrap_or(0)
+    /// Longest tick label.
+    pub(crate) fn longest_label(&self) -> String {
+        let labels = self.ticks().map(|(_, label)| label);
+        labels
+            .max_by_key(|label| label.chars().count())
+            .unwrap_or_default()
     }
 }
 

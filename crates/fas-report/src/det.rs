@@ -1,7 +1,7 @@
 //! DET plot: BPCER over APCER, both on probit axes (Martin et al. 1997), with the BPCER10/20/100 marks.
 
 use crate::axis::{Axis, rate_floor};
-use crate::chart::Frame;
+use crate::chart::{Entry, Frame, Mark};
 use crate::roc::{curves_floor, legend, per_curve, rows};
 use crate::{Figure, RateCurve, ReportError, Unit, palette};
 
@@ -54,6 +54,12 @@ impl DetPlot {
         let alt = format!("DET curves on probit axes. {caption}");
         let (x, y) = (Axis::probit_rate(x_floor), Axis::probit_rate(y_floor));
         let (low, high) = (x.start().max(y.start()), x.end().min(y.end()));
+        let mut legend = legend(&self.curves);
+        legend.push(Entry {
+            name: "BPCER100, 20, 10".to_owned(),
+            ink: palette::MUTED,
+            mark: Mark::Dashed,
+        });
         let svg = Frame {
             title: &self.title,
             alt: &alt,
@@ -61,24 +67,19 @@ impl DetPlot {
             y_label: "BPCER (bona fide rejected)",
             x,
             y,
-            legend: legend(&self.curves),
+            legend,
         }
         .draw(|canvas| {
             canvas.thin_line((low, low), (high, high), palette::GRID)?;
+            for n in MARKS {
+                canvas.vertical_rule(1.0 / f64::from(n), palette::MUTED)?;
+            }
             for (index, curve) in self.curves.iter().enumerate() {
                 canvas.line(curve.points(), palette::series(index))?;
                 for n in MARKS {
                     let apcer = 1.0 / f64::from(n);
                     canvas.point((apcer, curve.bpcer_at(apcer)), 0, palette::series(index))?;
                 }
-            }
-            for (row, n) in (0..).zip(MARKS) {
-                canvas.vertical_rule(
-                    1.0 / f64::from(n),
-                    &format!("BPCER{n}"),
-                    row,
-                    palette::MUTED,
-                )?;
             }
             Ok(())
         })?;
@@ -111,16 +112,16 @@ mod tests {
         )
         .unwrap();
         let figure = DetPlot::new("DET").with_curve(curve).figure().unwrap();
-        // left = 4 characters ("90 %") * 0.56 * 48 + 40 = 147, right = 1616; bottom = 1068, top = 196.
-        // x(p) = 147 + 1469 (probit p + 2.32635) / (1.28155 + 2.32635); y alike with 872 pixels upwards.
+        // left = 4 characters ("90 %") * 0.56 * 48 + 40 = 147, right = 1464; bottom = 1028, top = 196.
+        // x(p) = 147 + 1317 (probit p + 2.32635) / (1.28155 + 2.32635); y alike with 832 pixels upwards.
         assert!(
             figure
                 .svg()
-                .contains("points=\"147,506 424,709 572,815 1094,1002 1616,1068 \""),
+                .contains("points=\"147,492 396,686 528,787 996,965 1464,1028 \""),
             "{}",
             figure.svg()
         );
-        for (x, y) in [(572, 815), (424, 709), (147, 506)] {
+        for (x, y) in [(528, 787), (396, 686), (147, 492)] {
             assert!(
                 figure.svg().contains(&format!("cx=\"{x}\" cy=\"{y}\"")),
                 "{x} {y}"
@@ -131,6 +132,15 @@ mod tests {
             "{}",
             figure.caption
         );
-        assert_eq!(figure.svg().matches("BPCER100\n").count(), 1);
+        assert_eq!(
+            figure
+                .svg()
+                .matches(
+                    "BPCER100, 20, 10
+"
+                )
+                .count(),
+            1
+        );
     }
 }

@@ -137,9 +137,13 @@ impl HistogramPlot {
                 outline.push((edge(self.bins), 0.0));
                 canvas.area(&outline, palette::series(index), opacity)?;
             }
+            for (_, threshold) in &self.thresholds {
+                canvas.vertical_rule(*threshold, palette::TEXT)?;
+            }
+            // Labels last, so that no line crosses them.
             for (row, (policy, threshold)) in (0..).zip(&self.thresholds) {
                 let label = format!("{policy}: {threshold:.3}");
-                canvas.vertical_rule(*threshold, &label, row, palette::TEXT)?;
+                canvas.rule_label(*threshold, &label, row, palette::TEXT)?;
             }
             Ok(())
         })?;
@@ -194,8 +198,8 @@ mod tests {
             "from,to,share of bona fide,share of attack\n\
              0,0.25,0.25,0\n0.25,0.5,0.5,0\n0.5,0.75,0,0.5\n0.75,1,0.25,0.5\n"
         );
-        // left = 4 characters ("10 %") * 0.56 * 48 + 40 = 147, right = 1616, y from 1068 (0) to 196 (50 %).
-        let outline = "points=\"147,1068 147,632 514,632 514,196 882,196 882,1068 1249,1068 1249,632 1616,632 1616,1068 \"";
+        // left = 4 characters ("10 %") * 0.56 * 48 + 40 = 147, right = 1464, y from 1028 (0) to 196 (50 %).
+        let outline = "points=\"147,1028 147,612 476,612 476,196 806,196 806,1028 1135,1028 1135,612 1464,612 1464,1028 \"";
         assert!(figure.svg().contains(outline), "{}", figure.svg());
         assert!(figure.svg().contains("source EER: 0.500"));
         assert!(

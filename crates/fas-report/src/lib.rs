@@ -31,6 +31,7 @@
 
 mod atomic;
 mod axis;
+mod canvas;
 mod chart;
 mod csv;
 mod curve;

@@ -35,7 +35,7 @@ impl LineSeries {
     }
 }
 
-/// A line chart with points, error bars and horizontal reference lines.
+/// A line chart with points, error bars and horizontal reference lines, named with their values in the legend.
 #[derive(Clone, Debug)]
 pub struct LineChart {
     title: String,
@@ -104,6 +104,11 @@ impl LineChart {
             ink: palette::series(index),
             mark: Mark::Point(index),
         };
+        let references = self.references.iter().map(|(label, y)| Entry {
+            name: format!("{label} ({})", self.rounded(*y)),
+            ink: palette::MUTED,
+            mark: Mark::Dashed,
+        });
         let svg = Frame {
             title: &self.title,
             alt: &alt,
@@ -111,9 +116,18 @@ impl LineChart {
             y_label: &self.y_label,
             x: Axis::around(xs, 6, Unit::Plain),
             y: Axis::around(ys, 5, self.unit),
-            legend: self.series.iter().enumerate().map(entry).collect(),
+            legend: self
+                .series
+                .iter()
+                .enumerate()
+                .map(entry)
+                .chain(references)
+                .collect(),
         }
         .draw(|canvas| {
+            for (_, y) in &self.references {
+                canvas.horizontal_rule(*y, palette::MUTED)?;
+            }
             for (index, series) in self.series.iter().enumerate() {
                 let ink = palette::series(index);
                 for ((x, _), (lower, upper)) in series.points.iter().zip(&series.intervals) {
@@ -123,9 +137,6 @@ impl LineChart {
                 for point in &series.points {
                     canvas.point(*point, index, ink)?;
                 }
-            }
-            for (label, y) in &self.references {
-                canvas.horizontal_rule(*y, label, palette::MUTED)?;
             }
             Ok(())
         })?;
@@ -184,7 +195,7 @@ impl LineChart {
     }
 
     fn alt(&self) -> String {
-        let show = |value: f64| self.unit.tick((value * 1e4).round() / 1e4);
+        let show = |value| self.rounded(value);
         let series = self.series.iter().map(|series| {
             let ends = (series.points[0], series.points[series.points.len() - 1]);
             let ((x0, y0), (x1, y1)) = ends;
@@ -206,6 +217,10 @@ impl LineChart {
             self.x_label,
             parts.join("; ")
         )
+    }
+
+    fn rounded(&self, y: f64) -> String {
+        self.unit.tick((y * 1e4).round() / 1e4)
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
@@ -244,20 +259,20 @@ mod tests {
             .with_reference("aim", 0.8)
             .figure()
             .unwrap();
-        // left = 5 characters * 0.56 * 48 + 40 = 174, right = 1616; x ticks 1, 1.5, … 4, so x runs over 1..4.
-        // y runs over 0..1 from 1068 to 196.
+        // left = 5 characters * 0.56 * 48 + 40 = 174, right = 1464; x ticks 1, 1.5, … 4, so x runs over 1..4.
+        // y runs over 0..1 from 1028 to 196.
         let svg = figure.svg();
         assert!(
-            svg.contains("points=\"174,894 655,370 1616,196 \""),
+            svg.contains("points=\"174,862 604,362 1464,196 \""),
             "{svg}"
         );
         assert!(
-            svg.contains("x1=\"655\" y1=\"458\" x2=\"655\" y2=\"283\""),
+            svg.contains("x1=\"604\" y1=\"446\" x2=\"604\" y2=\"279\""),
             "{svg}"
         );
-        assert!(svg.contains("cx=\"655\" cy=\"370\""));
+        assert!(svg.contains("cx=\"604\" cy=\"362\""));
         assert!(
-            svg.contains("x1=\"174\" y1=\"370\" x2=\"194\" y2=\"370\""),
+            svg.contains("x1=\"174\" y1=\"362\" x2=\"194\" y2=\"362\""),
             "first dash of the reference"
         );
         assert_eq!(figure.csv().lines().nth(2), Some("print,2,0.8,0.7,0.9"));

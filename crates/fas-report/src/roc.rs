@@ -146,12 +146,12 @@ mod tests {
         )
         .unwrap();
         let figure = RocPlot::new("ROC").with_curve(curve).figure().unwrap();
-        // left = 5 characters ("100 %") * 0.56 * 48 + 40 = 174, right = 1616: a decade is 721 wide from 1 % on.
-        // One legend row moves top and bottom to 196 and 1068: 872 pixels for 0 to 100 %.
+        // left = 5 characters ("100 %") * 0.56 * 48 + 40 = 174, right = 1464: a decade is 645 wide from 1 % on.
+        // One legend row moves top and bottom to 196 and 1028: 832 pixels for 0 to 100 %.
         assert!(
             figure
                 .svg()
-                .contains("points=\"174,1068 174,632 895,414 1616,196 \""),
+                .contains("points=\"174,1028 174,612 819,404 1464,196 \""),
             "{}",
             figure.svg()
         );

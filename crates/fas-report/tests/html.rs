@@ -170,7 +170,7 @@ fn page_fits_phone_and_desktop_in_light_and_dark() {
         let Some(found) = probe(folder.path(), dark) else {
             return;
         };
-        for (width, image) in [(390, 88), (1280, 168)] {
+        for (width, image) in [(390, 72), (1280, 168)] {
             let expected = format!(
                 "width {width} overflow 0 broken 0 smallest {image} crisp pixelated {colors}\n"
             );

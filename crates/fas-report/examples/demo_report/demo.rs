@@ -104,9 +104,9 @@ fn results(rng: &mut ChaCha8Rng) -> Result<Section, ReportError> {
     let mut det = DetPlot::new("DET on sim-C");
     for (name, distance) in [
         ("Cross-entropy", 1.6),
-        ("+ relative quality", 1.8),
-        ("+ generated", 2.05),
-        ("+ both", 2.3),
+        ("+ relative quality", 1.95),
+        ("+ generated", 2.2),
+        ("+ both", 2.5),
     ] {
         let bona_fide = normal_values(rng, 480, distance, 1.0);
         let attack = normal_values(rng, 960, 0.0, 1.0);
