@@ -1,1 +1,9 @@
-//! Shared pieces of the examples.
+//! What the examples share: the choice of a device, folders of faces, pixels as tensors.
+
+mod device;
+mod faces;
+mod pixels;
+
+pub use device::DeviceChoice;
+pub use faces::{FaceFolder, FaceSplit};
+pub use pixels::{images_to_tensor, tensor_to_images};

@@ -104,9 +104,24 @@ pub fn save_module<M: Module>(
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(io)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    let mut file = builder().tempfile_in(folder).map_err(io)?;
     file.write_all(&bytes).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())
+}
+
+/// Temporary files are private by default; weights are not.
+fn builder() -> tempfile::Builder<'static, 'static> {
+    #[cfg_attr(
+        not(unix),
+        allow(unused_mut, reason = "permissions are set on Unix alone")
+    )]
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o644));
+    }
+    builder
 }

@@ -1,0 +1,232 @@
+//! The report of the quickstart.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fas_data::{Protocol, ProtocolSplits};
+use fas_report::{
+    Cell, DetPlot, Grid, GridRow, HistogramPlot, Measure, RateCurve, Report, ReportError, RocPlot,
+    RunRecord, Section, Table,
+};
+
+use crate::detector::{Pictures, RecipeResult};
+use crate::generation::{BundledGenerator, Generated};
+use crate::settings::Settings;
+
+/// All that goes into the report.
+pub(crate) struct Content<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) protocol: &'a Protocol,
+    pub(crate) pictures: &'a Pictures<'a>,
+    pub(crate) splits: &'a ProtocolSplits,
+    pub(crate) generated: Option<&'a Generated>,
+    pub(crate) generator: Option<&'a BundledGenerator>,
+    pub(crate) results: &'a [RecipeResult],
+    pub(crate) run_time: Duration,
+}
+
+/// Writes `report.html` and the pictures beside it; gives the path of the page.
+pub(crate) fn write(content: &Content<'_>) -> Result<PathBuf, String> {
+    let out = &content.settings.out;
+    std::fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let path = out.join("report.html");
+    build(content)
+        .and_then(|report| report.write(&path))
+        .map_err(|error| error.to_string())?;
+    if let Some(generated) = content.generated {
+        let picture = out.join("generated.png");
+        grid(generated)
+            .write_png(picture)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(path)
+}
+
+fn build(content: &Content<'_>) -> Result<Report, ReportError> {
+    let faces = match &content.settings.faces {
+        Some(folder) => format!("faces of {}", folder.display()),
+        None => "synthetic identities of the bundled appearance model".to_owned(),
+    };
+    let mut report = Report::new("fas quickstart").with_summary(&format!(
+        "Leave-one-domain-out on simulated attacks: trained on {}, tested on {}, with {faces}.",
+        content
+            .protocol
+            .sources
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+        content.settings.target,
+    ));
+    report = report.with_section(results(content)?);
+    if let (Some(generated), Some(generator)) = (content.generated, content.generator) {
+        let section = Section::new("Generated attacks")
+            .with_text(
+                "Rows: a live face of a source domain, an attack whose style is taken, and what the \
+                 generator makes of the two, at growing start step and guidance.",
+            )
+            .with_grid(grid(generated))
+            .with_note(
+                "What the generator has seen",
+                &format!(
+                    "{} was trained on simulated attacks of {} on real faces; it is used only where \
+                     none of them is the target. Only styles of these domains are generated.",
+                    generator.name,
+                    generator.domains.join(" and ")
+                ),
+            )
+            .with_facts(sorted(&generator.card));
+        report = report.with_section(section);
+    }
+    report = report.with_section(quality(content)?);
+    Ok(report.with_run(run_record(content)))
+}
+
+fn results(content: &Content<'_>) -> Result<Section, ReportError> {
+    let mut table = Table::new(
+        "Target domain",
+        ["training", "HTER", "APCER", "BPCER", "oracle EER", "AUC"],
+    )
+    .with_caption(&format!(
+        "Mean over {} seeds ± standard deviation; in brackets the 95 % interval of the first seed \
+         (bootstrap over people, 500 replicates). HTER, APCER (worst species) and BPCER at the threshold \
+         of equal error on source development data; the oracle EER takes its threshold from the target \
+         itself and is no deployable figure.",
+        content.settings.runs
+    ));
+    for result in content.results {
+        let first = &result.runs[0];
+        let measure = |(mean, spread): (f64, f64)| Measure::percent(mean).with_spread(spread);
+        let mut hter = measure(result.spread(|run| run.evaluation.hter));
+        let mut eer = measure(result.spread(|run| run.oracle.eer.rate));
+        let mut auc = measure(result.spread(|run| run.evaluation.auc));
+        if let Some(intervals) = &first.evaluation.bootstrap {
+            hter = hter.with_interval(intervals.acer_pooled.lower, intervals.acer_pooled.upper);
+            auc = auc.with_interval(intervals.auc.lower, intervals.auc.upper);
+        }
+        if let Some(intervals) = &first.oracle.bootstrap {
+            eer = eer.with_interval(intervals.eer.lower, intervals.eer.upper);
+        }
+        table = table.with_row([
+            Cell::from(result.recipe.name()),
+            Cell::from(hter),
+            Cell::from(measure(result.spread(|run| run.evaluation.apcer))),
+            Cell::from(measure(result.spread(|run| run.evaluation.bpcer.value))),
+            Cell::from(eer),
+            Cell::from(auc),
+        ]);
+    }
+    let mut roc = RocPlot::new("ROC on the target, first seed");
+    let mut det = DetPlot::new("DET on the target, first seed");
+    for result in content.results {
+        let points = result.runs[0]
+            .scores
+            .sweep()
+            .roc()
+            .iter()
+            .map(|p| (p.fpr, 1.0 - p.tpr))
+            .collect();
+        let curve = RateCurve::new(result.recipe.name(), points)?;
+        roc = roc.with_curve(curve.clone());
+        det = det.with_curve(curve);
+    }
+    let mut figures = vec![roc.figure()?, det.figure()?];
+    for result in content.results {
+        let run = &result.runs[0];
+        let scores = |bona_fide: bool| -> Vec<f64> {
+            let samples = run.scores.samples().iter();
+            samples
+                .filter(|s| (s.label == fas_metrics::Label::BonaFide) == bona_fide)
+                .map(|s| s.score)
+                .collect()
+        };
+        let plot = HistogramPlot::new(&format!("Scores: {}", result.recipe.name()), "score")
+            .with_series("bona fide", scores(true))
+            .with_series("attack", scores(false))
+            .with_threshold("source EER", run.evaluation.threshold.value);
+        figures.push(plot.figure()?);
+    }
+    Ok(Section::new("Results")
+        .with_table(table)
+        .with_figures(figures)
+        .with_note(
+            "Simulated data",
+            "Attacks and cameras are simulated, the detectors are small and trained for seconds: these \
+             figures compare ways of training under a known shift, and say nothing about OULU-NPU, \
+             CASIA-FASD, Replay-Attack or MSU-MFSD.",
+        )
+        .with_facts(vec![
+            ("training samples".to_owned(), content.splits.train.len().to_string()),
+            ("generated samples".to_owned(), content.generated.map_or(0, |g| g.images.len()).to_string()),
+            ("development samples".to_owned(), content.splits.development.len().to_string()),
+            ("target samples".to_owned(), content.splits.test.len().to_string()),
+        ]))
+}
+
+fn quality(content: &Content<'_>) -> Result<Section, ReportError> {
+    let pictures = content.pictures;
+    let of = |bona_fide: bool| -> Vec<f64> {
+        pictures
+            .all()
+            .filter(|&at| pictures.sample(at).label.is_bona_fide() == bona_fide)
+            .filter_map(|at| pictures.quality(at))
+            .collect()
+    };
+    let mut plot = HistogramPlot::new("BRISQUE (lower is better)", "BRISQUE")
+        .with_series("live", of(true))
+        .with_series("simulated attack", of(false));
+    if let Some(generated) = content.generated {
+        let scores: Vec<f64> = generated.quality.iter().flatten().copied().collect();
+        if !scores.is_empty() {
+            plot = plot.with_series("generated attack", scores);
+        }
+    }
+    Ok(Section::new("Image quality").with_figures([plot.figure()?]))
+}
+
+fn grid(generated: &Generated) -> Grid {
+    let rows = generated
+        .shown
+        .iter()
+        .map(|(label, images)| GridRow::new(label, images.clone()))
+        .collect();
+    Grid::new(rows).with_columns(generated.columns.clone())
+}
+
+fn sorted(card: &std::collections::HashMap<String, String>) -> Vec<(String, String)> {
+    let mut facts: Vec<(String, String)> = card
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    facts.sort();
+    facts
+}
+
+fn run_record(content: &Content<'_>) -> RunRecord {
+    let settings = content.settings;
+    let command: Vec<String> = std::env::args().skip(1).collect();
+    let mut run = RunRecord::new(&format!(
+        "cargo run --release --example quickstart -- {}",
+        command.join(" ")
+    ))
+    .with_seeds(
+        &(0..settings.runs)
+            .map(|run| settings.seed + run)
+            .collect::<Vec<_>>(),
+    )
+    .with_run_time(content.run_time)
+    .with_fact("device", &format!("{:?}", settings.device))
+    .with_configuration("settings.txt", &format!("{settings:#?}"));
+    if let Some(bytes) = peak_memory() {
+        run = run.with_peak_memory(bytes);
+    }
+    run
+}
+
+/// Largest resident memory of this process, in bytes, where the system tells.
+pub(crate) fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(1024 * kilobytes)
+}

@@ -1,0 +1,364 @@
+//! DiffFAS, section 3.2: training of the style encoder and of the generator, on simulated attacks.
+//!
+//! ```text
+//! cargo run --release --example train_generator -- --faces FOLDER --domains sim-C,sim-I \
+//!     --out generator.safetensors
+//! ```
+//!
+//! Expected: the loss of the middle timesteps (120 to 500) falls below 0.3 after some 2,000 steps. A
+//! stopped run goes on where it was, from the checkpoint beside `--out`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use burn::tensor::{Device, Int, Tensor};
+use clap::Parser;
+use fas_data::{LeakageGuard, Protocol, Sample, Split, TrainingPurpose};
+use fas_diffusion::training::{
+    GeneratorTrainer, GeneratorTrainingConfig, StyleEncoderTrainer, StyleEncoderTrainingConfig,
+    TripletBatch,
+};
+use fas_diffusion::{Generator, GeneratorConfig};
+use fas_examples::{DeviceChoice, FaceFolder, FaceSplit, images_to_tensor};
+use fas_sim::{AttackKind, Domain, Face, Presentation};
+use fas_weights::StoredFloat;
+use image::{RgbImage, imageops};
+use indicatif::{ParallelProgressIterator, ProgressBar, ProgressStyle};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+/// Side of the faces.
+const SIZE: u32 = 64;
+/// Steps between checkpoints and lines of progress.
+const REPORT_EVERY: usize = 250;
+
+#[derive(Parser)]
+#[command(about = "Trains a small DiffFAS generator on simulated attacks")]
+struct Arguments {
+    /// Folder of face crops (with `index.csv`: its train split).
+    #[arg(long)]
+    faces: PathBuf,
+    /// Domains whose styles are learned, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "sim-C,sim-I")]
+    domains: Vec<String>,
+    /// File for the trained generator.
+    #[arg(long, default_value = "runs/generator.safetensors")]
+    out: PathBuf,
+    /// Steps of the generator.
+    #[arg(long, default_value_t = 8000)]
+    steps: usize,
+    /// Steps of the style encoder.
+    #[arg(long, default_value_t = 400)]
+    encoder_steps: usize,
+    /// Triplets a step.
+    #[arg(long, default_value_t = 8)]
+    batch_size: usize,
+    /// Attacks simulated of each face in each domain, of as many different kinds.
+    #[arg(long, default_value_t = 3)]
+    attacks_per_face: usize,
+    /// Use only the first faces.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Backend.
+    #[arg(long, value_enum, default_value = "flex")]
+    device: DeviceChoice,
+}
+
+/// Simulated captures, and which of them belong together.
+struct Pool {
+    live: Vec<RgbImage>,
+    attacks: Vec<Attack>,
+    by_style: Vec<Vec<usize>>,
+    styles: Vec<String>,
+}
+
+struct Attack {
+    image: RgbImage,
+    live: usize,
+    style: usize,
+}
+
+fn main() -> Result<(), String> {
+    let arguments = Arguments::parse();
+    let started = Instant::now();
+    let device = arguments.device.device()?;
+    let faces =
+        FaceFolder::open(&arguments.faces)?.load(FaceSplit::Train, None, arguments.limit)?;
+    let domains = arguments
+        .domains
+        .iter()
+        .map(|name| Domain::by_name(name))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let pool = simulate(&faces, &domains, &arguments)?;
+    println!(
+        "{} faces, {} bona fide captures, {} attacks of {} styles, {:.0} s",
+        faces.len(),
+        pool.live.len(),
+        pool.attacks.len(),
+        pool.styles.len(),
+        started.elapsed().as_secs_f64()
+    );
+    let generator = train(&pool, &arguments, &device)?;
+    let card = HashMap::from(
+        [
+            (
+                "architecture",
+                "fas-diffusion GeneratorConfig::small".to_owned(),
+            ),
+            ("training_domains", arguments.domains.join(",")),
+            ("styles", pool.styles.join(",")),
+            ("faces", faces.len().to_string()),
+            ("steps", arguments.steps.to_string()),
+            ("batch_size", arguments.batch_size.to_string()),
+            ("seed", arguments.seed.to_string()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value)),
+    );
+    generator
+        .save(&arguments.out, StoredFloat::F16, &card)
+        .map_err(|error| error.to_string())?;
+    println!(
+        "{} after {:.0} s",
+        arguments.out.display(),
+        started.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Simulates the training captures; the leakage guard sees every sample.
+fn simulate(faces: &[Face], domains: &[Domain], arguments: &Arguments) -> Result<Pool, String> {
+    let kinds: Vec<AttackKind> = AttackKind::ALL.to_vec();
+    let jobs: Vec<(usize, usize)> = (0..domains.len())
+        .flat_map(|d| (0..faces.len()).map(move |f| (d, f)))
+        .collect();
+    let sources: Vec<&str> = arguments.domains.iter().map(String::as_str).collect();
+    let protocol =
+        Protocol::cross_domain(&sources, "any other domain").map_err(|error| error.to_string())?;
+    let guard = LeakageGuard::new(&protocol);
+    let captured = jobs
+        .par_iter()
+        .progress_with(bar(jobs.len() as u64, "simulating captures"))
+        .map(|&(domain, face)| -> Result<_, String> {
+            let (place, person) = (&domains[domain], &faces[face]);
+            let chosen = (0..arguments.attacks_per_face).map(|k| {
+                // A stride coprime to the number of kinds: every kind equally often.
+                Presentation::Attack(kinds[(face + 3 * k + domain) % kinds.len()])
+            });
+            std::iter::once(Presentation::BonaFide)
+                .chain(chosen)
+                .map(|presentation| {
+                    let id = format!("{}/{}/{}", place.name, person.subject, presentation.name());
+                    let sample = Sample {
+                        id: id.clone(),
+                        path: PathBuf::from(format!("{id}.png")),
+                        label: presentation.label(),
+                        domain: place.name.clone(),
+                        split: Split::Train,
+                        subject: person.subject.clone(),
+                        video: None,
+                        style: place.style_label(presentation),
+                        synthetic: false,
+                        quality_score: None,
+                    };
+                    guard
+                        .check_training(TrainingPurpose::Generator, std::slice::from_ref(&sample))
+                        .map_err(|error| error.to_string())?;
+                    let image = place
+                        .capture(person, presentation, SIZE, arguments.seed, &id)
+                        .map_err(|error| error.to_string())?;
+                    Ok((presentation, image))
+                })
+                .collect::<Result<Vec<_>, String>>()
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+
+    let mut pool = Pool {
+        live: Vec::new(),
+        attacks: Vec::new(),
+        by_style: vec![Vec::new(); domains.len() * kinds.len()],
+        styles: domains
+            .iter()
+            .flat_map(|domain| {
+                kinds
+                    .iter()
+                    .map(|&kind| domain.style_label(Presentation::Attack(kind)))
+            })
+            .collect(),
+    };
+    for ((domain, _), captures) in jobs.into_iter().zip(captured) {
+        for (presentation, image) in captures {
+            match presentation {
+                Presentation::BonaFide => pool.live.push(image),
+                Presentation::Attack(kind) => {
+                    let position = kinds.iter().position(|&k| k == kind).expect("one of ALL");
+                    let style = domain * kinds.len() + position;
+                    pool.by_style[style].push(pool.attacks.len());
+                    pool.attacks.push(Attack {
+                        image,
+                        live: pool.live.len() - 1,
+                        style,
+                    });
+                }
+            }
+        }
+    }
+    Ok(pool)
+}
+
+fn train(pool: &Pool, arguments: &Arguments, device: &Device) -> Result<Generator, String> {
+    device.seed(arguments.seed);
+    let mut generator = GeneratorConfig::small(pool.styles.len()).init(device);
+    let config = GeneratorTrainingConfig::new(arguments.steps).with_seed(arguments.seed);
+    let checkpoint = arguments.out.with_extension("checkpoint");
+    let has_checkpoint = checkpoint.exists() || checkpoint.with_extension("old").exists();
+    if !has_checkpoint {
+        generator = train_style_encoder(generator, pool, arguments, device)?;
+    }
+    let mut trainer = GeneratorTrainer::new(generator, config)
+        .resume(&checkpoint)
+        .map_err(|error| error.to_string())?;
+    if let Some(folder) = arguments.out.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    }
+    let progress = bar(arguments.steps as u64, "training the generator");
+    progress.set_position(trainer.steps_taken() as u64);
+    let mut bins = LossBins::default();
+    let started = Instant::now();
+    let first = trainer.steps_taken();
+    while trainer.steps_taken() < arguments.steps {
+        let batch = triplets(pool, arguments, trainer.steps_taken(), device);
+        let report = trainer.step(batch).map_err(|error| error.to_string())?;
+        bins.add(&report.samples);
+        progress.inc(1);
+        let done = trainer.steps_taken();
+        if done.is_multiple_of(REPORT_EVERY) || done == arguments.steps {
+            let pace = started.elapsed().as_secs_f64() / (done - first) as f64;
+            println!("step {done}  {pace:.3} s a step  {}", bins.take());
+            save_checkpoint(&trainer, &checkpoint)?;
+        }
+    }
+    progress.finish_and_clear();
+    Ok(trainer.averaged())
+}
+
+fn save_checkpoint(trainer: &GeneratorTrainer, folder: &Path) -> Result<(), String> {
+    trainer
+        .checkpoint(folder)
+        .map_err(|error| error.to_string())
+}
+
+fn train_style_encoder(
+    generator: Generator,
+    pool: &Pool,
+    arguments: &Arguments,
+    device: &Device,
+) -> Result<Generator, String> {
+    let mut networks = generator.networks().clone();
+    let config = StyleEncoderTrainingConfig::new(arguments.encoder_steps);
+    let mut trainer = StyleEncoderTrainer::new(networks.style_encoder, config, device);
+    let progress = bar(arguments.encoder_steps as u64, "training the style encoder");
+    let mut accuracy = 0.0;
+    for step in 0..arguments.encoder_steps {
+        let mut random = seeded(arguments.seed, "style encoder", step);
+        let chosen: Vec<&Attack> = (0..32)
+            .map(|_| &pool.attacks[random.random_range(0..pool.attacks.len())])
+            .collect();
+        let images = images_to_tensor(chosen.iter().map(|attack| &attack.image), device);
+        let styles: Vec<i64> = chosen.iter().map(|attack| attack.style as i64).collect();
+        let styles = Tensor::<1, Int>::from_data(&styles[..], device);
+        let (_, correct) = trainer
+            .step(images, styles)
+            .map_err(|error| error.to_string())?;
+        accuracy = 0.95 * accuracy + 0.05 * correct;
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    println!("style encoder: training accuracy {accuracy:.3} (running mean)");
+    networks.style_encoder = trainer.finish();
+    Ok(generator.with_networks(networks))
+}
+
+/// The triplets of a step: styles uniformly, the style image another attack of the same label, content
+/// and target mirrored together.
+fn triplets(pool: &Pool, arguments: &Arguments, step: usize, device: &Device) -> TripletBatch {
+    let mut random = seeded(arguments.seed, "triplets", step);
+    let mut columns: [Vec<RgbImage>; 3] = Default::default();
+    for _ in 0..arguments.batch_size {
+        let of_style = &pool.by_style[random.random_range(0..pool.styles.len())];
+        let target = random.random_range(0..of_style.len());
+        let other = (target + random.random_range(1..of_style.len())) % of_style.len();
+        let attack = &pool.attacks[of_style[target]];
+        let style = &pool.attacks[of_style[other]].image;
+        let mirrored: bool = random.random();
+        let mirror = |image: &RgbImage| {
+            if mirrored {
+                imageops::flip_horizontal(image)
+            } else {
+                image.clone()
+            }
+        };
+        columns[0].push(mirror(&pool.live[attack.live]));
+        columns[1].push(mirror(&attack.image));
+        columns[2].push(style.clone());
+    }
+    let [content, target, style] = columns.map(|images| images_to_tensor(&images, device));
+    TripletBatch {
+        content,
+        target,
+        style,
+    }
+}
+
+/// Mean loss by timestep, as the recipes list it.
+#[derive(Default)]
+struct LossBins {
+    sums: [(f32, usize); 6],
+}
+
+impl LossBins {
+    const EDGES: [usize; 7] = [0, 20, 60, 120, 250, 500, 1000];
+
+    fn add(&mut self, samples: &[(usize, f32)]) {
+        for &(t, loss) in samples {
+            let bin = Self::EDGES.partition_point(|&edge| edge <= t) - 1;
+            self.sums[bin].0 += loss;
+            self.sums[bin].1 += 1;
+        }
+    }
+
+    fn take(&mut self) -> String {
+        let sums = std::mem::take(&mut self.sums);
+        let all: (f32, usize) = sums.iter().fold((0.0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let mean = |(sum, count): (f32, usize)| sum / count.max(1) as f32;
+        let parts: Vec<String> = sums
+            .iter()
+            .zip(Self::EDGES.windows(2))
+            .map(|(&sum, edges)| format!("t {}-{} {:.3}", edges[0], edges[1], mean(sum)))
+            .collect();
+        format!("loss {:.4}  {}", mean(all), parts.join("  "))
+    }
+}
+
+fn seeded(seed: u64, what: &str, step: usize) -> ChaCha8Rng {
+    let mut key = [0u8; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&(step as u64).to_le_bytes());
+    for (slot, byte) in key[16..].iter_mut().zip(what.bytes()) {
+        *slot = byte;
+    }
+    ChaCha8Rng::from_seed(key)
+}
+
+fn bar(length: u64, message: &'static str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}").expect("a fixed template");
+    ProgressBar::new(length)
+        .with_message(message)
+        .with_style(style)
+}
