@@ -174,7 +174,7 @@ impl Fixture {
                     return inconsistent(format!(
                         "weight `{}` has shape {:?} but is listed as {:?}",
                         spec.name,
-                        data.shape(),
+                        data.shape().as_slice(),
                         spec.shape
                     ));
                 }

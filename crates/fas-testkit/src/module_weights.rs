@@ -213,7 +213,7 @@ impl<F: FnMut(&ParamSite) -> Option<WeightSource>> Filler<'_, F> {
                     "{} {shape:?} <- {} {:?}",
                     site.path,
                     source.name,
-                    edited.shape()
+                    edited.shape().as_slice()
                 ));
                 None
             }

@@ -233,8 +233,8 @@ fn compare(
     if expected.shape() != actual.shape() {
         return Err(format!(
             "shape={:?} expected={:?}",
-            actual.shape(),
-            expected.shape()
+            actual.shape().as_slice(),
+            expected.shape().as_slice()
         ));
     }
     let (mut largest, mut bound, mut excess, mut ok) = (0.0_f64, tolerance.atol, f64::MIN, true);

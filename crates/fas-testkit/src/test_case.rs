@@ -34,6 +34,7 @@ pub(crate) fn write_case(
     });
     let metadata = HashMap::from([("fixture".to_owned(), description.to_string())]);
     let file = safetensors::serialize(views, Some(metadata)).unwrap();
+    let folder = if folder == "." { "" } else { folder };
     let path = Path::new(folder).join(format!("{name}.safetensors"));
     tree.write(path.to_str().unwrap(), file).unwrap()
 }
