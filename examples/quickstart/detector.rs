@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use burn::module::Module;
 use burn::tensor::Device;
 use fas_classify::loss::{ClassifierLoss, RelativeQualityLossConfig};
 use fas_classify::training::{
     ClassifierTrainingConfig, TrainingSet, score_images, train_classifier,
 };
-use fas_classify::{ClassifierConfig, ResNetConfig};
+use fas_classify::{Classifier, ClassifierConfig, ResNetConfig};
 use fas_data::{ProtocolSplits, Sample};
 use fas_metrics::{
     Bootstrap, Evaluation, EvaluationConfig, ScoreSet, ScoredSample, ThresholdPolicy, evaluate,
@@ -249,6 +250,12 @@ fn score_set(
     ScoreSet::new(scored).map_err(|error| error.to_string())
 }
 
+/// The same classifier with all its weights drawn.
+fn materialised(classifier: Classifier) -> Classifier {
+    let record = classifier.clone().into_record();
+    classifier.load_record(record)
+}
+
 /// Trains every recipe with every seed and evaluates on the target.
 pub(crate) fn train_and_evaluate(
     pictures: &Pictures<'_>,
@@ -268,13 +275,14 @@ pub(crate) fn train_and_evaluate(
         .filter(|recipe| mixed.is_some() || !recipe.generated)
         .collect();
     let config = ClassifierConfig::new(ResNetConfig::small(BASE_WIDTH), classes.len(), live);
-    // Initial weights come from the device's one generator: drawn in order, before the threads start.
+    // Initial weights come from the device's one generator, when they are first read: here, in order,
+    // and not in the threads.
     let jobs: Vec<_> = recipes
         .iter()
         .flat_map(|&recipe| (0..settings.runs).map(move |run| (recipe, run)))
         .map(|(recipe, run)| {
             device.seed(settings.seed.wrapping_mul(1000) + run);
-            (recipe, run, config.init(device))
+            (recipe, run, materialised(config.init(device)))
         })
         .collect();
     let bar = progress("training detectors", (jobs.len() * settings.steps) as u64);
