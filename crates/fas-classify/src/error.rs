@@ -39,6 +39,16 @@ pub enum TrainingSetProblem {
         /// Classes of the head.
         classes: usize,
     },
+    /// An image that is not `3 x size x size`.
+    #[error("image {sample} has {values} values, expected {expected} (3 x size x size)")]
+    ImageLength {
+        /// Index of the sample.
+        sample: usize,
+        /// Values it has.
+        values: usize,
+        /// Values it should have.
+        expected: usize,
+    },
     /// The parts of the set differ in length.
     #[error("{images} images, {classes} classes, {quality} quality scores; give one of each")]
     Lengths {

@@ -56,7 +56,8 @@ pub(crate) fn cosines(features: Tensor<2>, class_weight: Tensor<2>) -> Tensor<2>
 
 /// Rows at length 1; a zero row stays zero.
 fn normalise(rows: Tensor<2>) -> Tensor<2> {
-    let length = rows.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+    // Clamped before the root, whose slope at 0 is infinite.
+    let length = rows.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
     rows / length
 }
 
@@ -73,5 +74,20 @@ mod tests {
         for (found, expected) in cosine.iter().zip([0.6, 0.8, 0.0, -1.0]) {
             assert!((found - expected).abs() < 1e-6, "{cosine:?}");
         }
+    }
+
+    #[test]
+    fn a_zero_feature_vector_has_a_finite_gradient() {
+        let device = Device::default().autodiff();
+        let features = Tensor::<2>::zeros([1, 2], &device).require_grad();
+        let weight = Tensor::<2>::from_data([[1.0, 2.0]], &device);
+        let gradients = cosines(features.clone(), weight).sum().backward();
+        let gradient: Vec<f32> = features
+            .grad(&gradients)
+            .unwrap()
+            .into_data()
+            .try_to_vec()
+            .unwrap();
+        assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
     }
 }

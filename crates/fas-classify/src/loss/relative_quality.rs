@@ -45,7 +45,7 @@ pub struct RelativeQualityTerms {
 ///
 /// The deviation is the unbiased one plus 1e-3; `n1` counts the scores below the mean, `n2` those above.
 /// A sample without a finite score is left out of all statistics and gets the lower bound `-n1 / N`, as
-/// the worst image of the batch would. Fewer than two scores: all 0.
+/// the worst image of the batch would. Fewer than two scores, or equal ones: all 0.
 pub fn relative_quality(scores: &[Option<f64>]) -> RelativeQualityTerms {
     let known: Vec<f64> = scores
         .iter()
@@ -53,7 +53,8 @@ pub fn relative_quality(scores: &[Option<f64>]) -> RelativeQualityTerms {
         .copied()
         .filter(|b| b.is_finite())
         .collect();
-    if known.len() < 2 {
+    // Equal scores are decided before the mean is rounded.
+    if known.len() < 2 || known.iter().all(|&b| b == known[0]) {
         let zeros = vec![0.0; scores.len()];
         return RelativeQualityTerms {
             normalised: zeros.clone(),
@@ -227,6 +228,9 @@ mod tests {
         assert_eq!(relative_quality(&[Some(40.0)]).relative, [0.0]);
         assert_eq!(relative_quality(&[Some(40.0); 3]).relative, [0.0; 3]);
         assert_eq!(relative_quality(&[None, None]).relative, [0.0; 2]);
+        // 0.1 three times has a mean above 0.1 in floating point
+        let equal = [Some(0.1), Some(0.1), Some(0.1), None];
+        assert_eq!(relative_quality(&equal).relative, [0.0; 4]);
     }
 
     #[test]
