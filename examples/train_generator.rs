@@ -20,11 +20,11 @@ use fas_diffusion::training::{
     TripletBatch,
 };
 use fas_diffusion::{Generator, GeneratorConfig};
-use fas_examples::{DeviceChoice, FaceFolder, FaceSplit, images_to_tensor};
+use fas_examples::{DeviceChoice, FaceFolder, FaceSplit, images_to_tensor, progress};
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use fas_weights::StoredFloat;
 use image::{RgbImage, imageops};
-use indicatif::{ParallelProgressIterator, ProgressBar, ProgressStyle};
+use indicatif::ParallelProgressIterator;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -143,7 +143,7 @@ fn simulate(faces: &[Face], domains: &[Domain], arguments: &Arguments) -> Result
     let guard = LeakageGuard::new(&protocol);
     let captured = jobs
         .par_iter()
-        .progress_with(bar(jobs.len() as u64, "simulating captures"))
+        .progress_with(progress("simulating captures", jobs.len() as u64))
         .map(|&(domain, face)| -> Result<_, String> {
             let (place, person) = (&domains[domain], &faces[face]);
             let chosen = (0..arguments.attacks_per_face).map(|k| {
@@ -226,8 +226,8 @@ fn train(pool: &Pool, arguments: &Arguments, device: &Device) -> Result<Generato
     if let Some(folder) = arguments.out.parent() {
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
     }
-    let progress = bar(arguments.steps as u64, "training the generator");
-    progress.set_position(trainer.steps_taken() as u64);
+    let bar = progress("training the generator", arguments.steps as u64);
+    bar.set_position(trainer.steps_taken() as u64);
     let mut bins = LossBins::default();
     let started = Instant::now();
     let first = trainer.steps_taken();
@@ -235,7 +235,7 @@ fn train(pool: &Pool, arguments: &Arguments, device: &Device) -> Result<Generato
         let batch = triplets(pool, arguments, trainer.steps_taken(), device);
         let report = trainer.step(batch).map_err(|error| error.to_string())?;
         bins.add(&report.samples);
-        progress.inc(1);
+        bar.inc(1);
         let done = trainer.steps_taken();
         if done.is_multiple_of(REPORT_EVERY) || done == arguments.steps {
             let pace = started.elapsed().as_secs_f64() / (done - first) as f64;
@@ -243,7 +243,7 @@ fn train(pool: &Pool, arguments: &Arguments, device: &Device) -> Result<Generato
             save_checkpoint(&trainer, &checkpoint)?;
         }
     }
-    progress.finish_and_clear();
+    bar.finish_and_clear();
     Ok(trainer.averaged())
 }
 
@@ -262,7 +262,7 @@ fn train_style_encoder(
     let mut networks = generator.networks().clone();
     let config = StyleEncoderTrainingConfig::new(arguments.encoder_steps);
     let mut trainer = StyleEncoderTrainer::new(networks.style_encoder, config, device);
-    let progress = bar(arguments.encoder_steps as u64, "training the style encoder");
+    let bar = progress("training the style encoder", arguments.encoder_steps as u64);
     let mut accuracy = 0.0;
     for step in 0..arguments.encoder_steps {
         let mut random = seeded(arguments.seed, "style encoder", step);
@@ -276,9 +276,9 @@ fn train_style_encoder(
             .step(images, styles)
             .map_err(|error| error.to_string())?;
         accuracy = 0.95 * accuracy + 0.05 * correct;
-        progress.inc(1);
+        bar.inc(1);
     }
-    progress.finish_and_clear();
+    bar.finish_and_clear();
     println!("style encoder: training accuracy {accuracy:.3} (running mean)");
     networks.style_encoder = trainer.finish();
     Ok(generator.with_networks(networks))
@@ -353,12 +353,4 @@ fn seeded(seed: u64, what: &str, step: usize) -> ChaCha8Rng {
         *slot = byte;
     }
     ChaCha8Rng::from_seed(key)
-}
-
-fn bar(length: u64, message: &'static str) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}").expect("a fixed template");
-    ProgressBar::new(length)
-        .with_message(message)
-        .with_style(style)
 }

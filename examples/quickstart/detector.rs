@@ -18,8 +18,8 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use crate::generation::Generated;
-use crate::progress;
 use crate::settings::{SIZE, Settings};
+use fas_examples::progress;
 
 /// Channels of the first stage of the detectors' ResNet-18.
 const BASE_WIDTH: usize = 12;

@@ -6,12 +6,11 @@ use std::path::Path;
 use burn::tensor::Device;
 use fas_data::{ProtocolSplits, Sample};
 use fas_diffusion::{DdimConfig, GenerationConfig, Generator};
-use fas_examples::{images_to_tensor, tensor_to_images};
+use fas_examples::{images_to_tensor, progress, tensor_to_images};
 use fas_quality::Brisque;
 use image::RgbImage;
 
 use crate::detector::Pictures;
-use crate::progress;
 use crate::settings::Settings;
 
 /// Pairs in one call of the network.

@@ -19,9 +19,8 @@ use clap::Parser;
 use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
 use fas_quality::Brisque;
 use fas_sim::{Benchmark, BenchmarkConfig, Face, FaceModel, FacePools};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use fas_examples::{FaceFolder, FaceSplit};
+use fas_examples::{FaceFolder, FaceSplit, progress};
 use settings::Settings;
 
 fn main() -> Result<(), String> {
@@ -140,13 +139,4 @@ fn protocol(benchmark: &Benchmark, settings: &Settings) -> Result<Protocol, Stri
                 targets.join(", ")
             )
         })
-}
-
-/// A progress bar in the style of all examples.
-fn progress(message: &'static str, length: u64) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}").expect("a fixed template");
-    ProgressBar::new(length)
-        .with_message(message)
-        .with_style(style)
 }

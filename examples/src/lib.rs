@@ -3,7 +3,9 @@
 mod device;
 mod faces;
 mod pixels;
+mod progress;
 
 pub use device::DeviceChoice;
 pub use faces::{FaceFolder, FaceSplit};
 pub use pixels::{images_to_tensor, tensor_to_images};
+pub use progress::progress;
