@@ -5,8 +5,9 @@ use burn::backend::ops::ConvOptions;
 use burn::backend::tensor::FloatTensor;
 
 use crate::KernelOps;
+use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
-use crate::{conv2d, group_norm, silu};
+use crate::{attention, conv2d, gelu, group_norm, silu, softmax};
 
 /// CubeCL runtimes keep the references: their fusion of elementwise operations is close to ours.
 #[cfg(feature = "cubecl")]
@@ -75,6 +76,56 @@ impl KernelOps for burn::backend::Flex {
     fn silu_gradient(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         silu::flex::gradient(x, gradient)
     }
+
+    fn gelu_forward(x: FloatTensor<Self>, form: GeluForm) -> FloatTensor<Self> {
+        gelu::flex::forward(x, form)
+    }
+
+    fn gelu_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        form: GeluForm,
+    ) -> FloatTensor<Self> {
+        gelu::flex::gradient(x, gradient, form)
+    }
+
+    fn softmax_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::flex::forward(x)
+    }
+
+    fn softmax_gradient(y: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::flex::gradient(y, gradient)
+    }
+
+    fn attention_output(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        scale: f64,
+    ) -> FloatTensor<Self> {
+        attention::flex::forward(query, key, value, scale).0
+    }
+
+    fn attention_forward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        scale: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        attention::flex::forward(query, key, value, scale)
+    }
+
+    fn attention_gradients(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        log_sums: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        scale: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        attention::flex::gradients(query, key, value, output, log_sums, gradient, scale)
+    }
 }
 
 /// Gradients themselves keep the differentiable references.
@@ -101,5 +152,22 @@ impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
 
     fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         silu::autodiff::forward::<B, C>(x)
+    }
+
+    fn gelu_forward(x: FloatTensor<Self>, form: GeluForm) -> FloatTensor<Self> {
+        gelu::autodiff::forward::<B, C>(x, form)
+    }
+
+    fn softmax_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::autodiff::forward::<B, C>(x)
+    }
+
+    fn attention_output(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        scale: f64,
+    ) -> FloatTensor<Self> {
+        attention::autodiff::forward::<B, C>(query, key, value, scale)
     }
 }

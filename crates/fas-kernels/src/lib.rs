@@ -14,10 +14,16 @@
 //!
 //! Results do not depend on the number of threads. Threads are those of rayon's current pool.
 
+mod attention;
 mod backends;
 #[cfg(feature = "flex")]
 mod buffer;
 mod conv2d;
+#[cfg(feature = "flex")]
+mod elementwise;
+#[cfg(feature = "flex")]
+mod exp;
+mod gelu;
 mod group_norm;
 mod ops;
 #[cfg(feature = "flex")]
@@ -25,8 +31,12 @@ mod scratch;
 mod silu;
 #[cfg(feature = "flex")]
 mod simd;
+mod softmax;
 
+pub use attention::attention;
 pub use conv2d::conv2d;
+pub use gelu::{GeluForm, gelu};
 pub use group_norm::{GroupNormOptions, group_norm};
 pub use ops::KernelOps;
 pub use silu::silu;
+pub use softmax::softmax;

@@ -3,8 +3,9 @@
 use burn::backend::ops::{ConvOptions, ModuleOps};
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
+use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
-use crate::{conv2d, group_norm, silu};
+use crate::{attention, conv2d, gelu, group_norm, silu, softmax};
 
 /// Operations this crate adds to a backend, and their gradients.
 ///
@@ -103,5 +104,82 @@ pub trait KernelOps: Backend {
     #[fusion(default)]
     fn silu_gradient(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         silu::reference::gradient::<Self>(x, gradient)
+    }
+
+    /// Gaussian error linear unit, see [`crate::gelu()`].
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn gelu_forward(x: FloatTensor<Self>, form: GeluForm) -> FloatTensor<Self> {
+        gelu::reference::forward::<Self>(x, form)
+    }
+
+    /// Gradient of the Gaussian error linear unit's input, from its output's gradient.
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn gelu_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        form: GeluForm,
+    ) -> FloatTensor<Self> {
+        gelu::reference::gradient::<Self>(x, gradient, form)
+    }
+
+    /// Softmax along the last axis, see [`crate::softmax()`].
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn softmax_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::reference::forward::<Self>(x)
+    }
+
+    /// Gradient of softmax's input along the last axis, from its output `y` and the output's
+    /// gradient.
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn softmax_gradient(y: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::reference::gradient::<Self>(y, gradient)
+    }
+
+    /// Attention, see [`crate::attention()`], over one batch axis.
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn attention_output(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        scale: f64,
+    ) -> FloatTensor<Self> {
+        attention::reference::forward::<Self>(query, key, value, scale).0
+    }
+
+    /// The output of [`attention_output`](Self::attention_output), and the logarithm of each query's sum of
+    /// exponentials, `[batch_size, queries]`.
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn attention_forward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        scale: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        attention::reference::forward::<Self>(query, key, value, scale)
+    }
+
+    /// Gradients of query, key and value, from what
+    /// [`attention_forward`](Self::attention_forward) gave and the output's gradient.
+    #[allow(unused_variables)]
+    #[allow(clippy::too_many_arguments)]
+    #[fusion(default)]
+    fn attention_gradients(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        log_sums: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        scale: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        attention::reference::gradients::<Self>(
+            query, key, value, output, log_sums, gradient, scale,
+        )
     }
 }

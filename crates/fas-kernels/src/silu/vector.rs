@@ -2,43 +2,7 @@
 
 use pulp::Simd;
 
-/// Below this `exp` is taken as zero: its exponent would leave the range of normal numbers.
-const SMALLEST: f32 = -87.33;
-
-/// `exp(-|x|)`, within 1.5e-7 of the value, relative, for `|x| <= 87.33`, and zero beyond.
-///
-/// `exp` is split as `2^n exp(r)`, `|r| <= ln 2 / 2`, with the polynomial of Cephes' `expf`. NaN
-/// gives any number in `[0, 1]`: callers multiply by `x`, which restores it.
-#[inline(always)]
-fn decay<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let splat = |value: f32| simd.splat_f32s(value);
-    let negative = simd.or_f32s(splat(-0.0), x);
-    let y = simd.max_f32s(negative, splat(SMALLEST));
-
-    // Adding 1.5 * 2^23 rounds to an integer, which ends up in the low bits.
-    let magic = splat(12_582_912.0);
-    let shifted = simd.mul_add_e_f32s(y, splat(core::f32::consts::LOG2_E), magic);
-    let n = simd.sub_f32s(shifted, magic);
-    // ln 2 in two parts, the first exact in few bits.
-    let r = simd.mul_add_e_f32s(n, splat(-0.693_359_4), y);
-    let r = simd.mul_add_e_f32s(n, splat(2.121_944_4e-4), r);
-
-    let p = splat(1.987_569_1e-4);
-    let p = simd.mul_add_e_f32s(p, r, splat(1.398_199_9e-3));
-    let p = simd.mul_add_e_f32s(p, r, splat(8.333_452e-3));
-    let p = simd.mul_add_e_f32s(p, r, splat(4.166_579_6e-2));
-    let p = simd.mul_add_e_f32s(p, r, splat(1.666_666_5e-1));
-    let p = simd.mul_add_e_f32s(p, r, splat(0.5));
-    let p = simd.mul_add_e_f32s(simd.mul_f32s(p, r), r, simd.add_f32s(r, splat(1.0)));
-
-    let exponent = simd.wrapping_dyn_shl_u32s(
-        simd.transmute_u32s_f32s(shifted),
-        simd.splat_u32s(f32::MANTISSA_DIGITS - 1),
-    );
-    let e = simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(p), exponent));
-    let vanished = simd.less_than_f32s(negative, splat(SMALLEST));
-    simd.select_f32s(vanished, splat(0.0), e)
-}
+use crate::exp::decay;
 
 /// `x / (1 + exp(-x))`, within 4e-7 of the value, relative, for `|x| <= 87.33`.
 ///

@@ -1,0 +1,84 @@
+//! Scaled dot-product attention that never stores the matrix of scores.
+//!
+//! Tiles and running sums: T. Dao et al., "FlashAttention", 2022, <https://arxiv.org/abs/2205.14135>,
+//! algorithms 1 and 4.
+
+pub(crate) mod autodiff;
+#[cfg(feature = "flex")]
+pub(crate) mod flex;
+#[cfg(feature = "flex")]
+mod gradient;
+#[cfg(feature = "flex")]
+mod pack;
+#[cfg(feature = "flex")]
+mod product;
+pub(crate) mod reference;
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use crate::KernelOps;
+
+/// `softmax(scale query key^T) value`, a usual scale being `1 / sqrt(channels)`.
+///
+/// On Flex, memory beyond inputs and output is a few copies of them: scores live in tiles. The
+/// backward pass computes them again from the saved logarithms of the rows' sums. Results do not
+/// depend on the number of threads. As with softmax, a query with a NaN or plus infinity among its
+/// scores, or with minus infinities only, gives NaN.
+///
+/// # Shapes
+///
+/// - query: `[..., queries, channels]`
+/// - key: `[..., keys, channels]`
+/// - value: `[..., keys, channels_out]`
+/// - output: `[..., queries, channels_out]`
+///
+/// The leading axes, batch and heads, are the same in all three.
+///
+/// # Panics
+///
+/// If `D < 2` or the shapes do not fit each other.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "flex")]
+/// # {
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex();
+/// let query = Tensor::<3>::zeros([1, 1, 4], &device);
+/// let key = Tensor::<3>::ones([1, 2, 4], &device);
+/// let value = Tensor::<3>::from_data([[[1.0], [3.0]]], &device);
+/// let y = fas_kernels::attention(query, key, value, 0.5);
+/// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [2.0]);
+/// # }
+/// ```
+pub fn attention<const D: usize>(
+    query: Tensor<D>,
+    key: Tensor<D>,
+    value: Tensor<D>,
+    scale: f64,
+) -> Tensor<D> {
+    assert!(D >= 2, "attention: tensors of {D} axes have no tokens");
+    let [q, k, v] = [query.dims(), key.dims(), value.dims()];
+    assert!(
+        q[..D - 2] == k[..D - 2]
+            && q[..D - 2] == v[..D - 2]
+            && q[D - 1] == k[D - 1]
+            && k[D - 2] == v[D - 2],
+        "attention: query {q:?}, key {k:?} and value {v:?} do not fit each other"
+    );
+    let batch_size = q[..D - 2].iter().product();
+    let flat = |t: Tensor<D>| {
+        let [.., tokens, channels] = t.dims()[..] else {
+            unreachable!("checked above")
+        };
+        let t: Tensor<3> = t.reshape([batch_size, tokens, channels]);
+        t.into_dispatch()
+    };
+    let output = Dispatch::attention_output(flat(query), flat(key), flat(value), scale);
+    let mut dims = q;
+    dims[D - 1] = v[D - 1];
+    Tensor::<3>::from_dispatch(output).reshape(dims)
+}

@@ -1,0 +1,234 @@
+//! Attention against its definition made of Burn operations, forward and every gradient.
+
+mod common;
+
+use burn::tensor::{Device, Tensor, activation};
+use common::{assert_close, random, with_threads};
+use fas_kernels::attention;
+
+/// Sizes of one comparison.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    batch_size: usize,
+    queries: usize,
+    keys: usize,
+    channels: usize,
+    channels_out: usize,
+}
+
+/// Batch 1, single tokens, sizes around vectors, panels, blocks and tiles.
+fn cases() -> Vec<Case> {
+    [
+        [1, 1, 1, 1, 1],
+        [2, 5, 3, 7, 4],
+        [1, 48, 96, 16, 16],
+        [3, 49, 97, 17, 33],
+        [1, 26, 26, 64, 64],
+        [2, 100, 300, 32, 48],
+        [1, 7, 1000, 24, 80],
+        [9, 60, 10, 8, 130],
+    ]
+    .map(|[batch_size, queries, keys, channels, channels_out]| Case {
+        batch_size,
+        queries,
+        keys,
+        channels,
+        channels_out,
+    })
+    .into()
+}
+
+impl Case {
+    fn inputs(&self, device: &Device) -> [Tensor<3>; 3] {
+        let n = self.batch_size;
+        [
+            random(1, [n, self.queries, self.channels], device),
+            random(2, [n, self.keys, self.channels], device),
+            random(3, [n, self.keys, self.channels_out], device),
+        ]
+        // Scores of both signs up to about 10.
+        .map(|t| t.detach() * 2.0)
+    }
+
+    fn scale(&self) -> f64 {
+        1.0 / (self.channels as f64).sqrt()
+    }
+}
+
+type Attention = fn(Tensor<3>, Tensor<3>, Tensor<3>, f64) -> Tensor<3>;
+
+fn defined(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, scale: f64) -> Tensor<3> {
+    activation::softmax(query.matmul(key.swap_dims(1, 2)) * scale, 2).matmul(value)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().unwrap()
+}
+
+/// Output and gradients of a weighted sum.
+fn run(inputs: [Tensor<3>; 3], scale: f64, attention: Attention) -> Vec<(&'static str, Vec<f32>)> {
+    let [query, key, value] = inputs.map(|t| t.detach().require_grad());
+    let y = attention(query.clone(), key.clone(), value.clone(), scale);
+    let factor = random(4, y.dims(), &y.device());
+    let gradients = (y.clone() * factor).sum().backward();
+    vec![
+        ("output", values(y)),
+        ("query gradient", values(query.grad(&gradients).unwrap())),
+        ("key gradient", values(key.grad(&gradients).unwrap())),
+        ("value gradient", values(value.grad(&gradients).unwrap())),
+    ]
+}
+
+#[test]
+fn equals_the_definition_forward_and_backward() {
+    let device = Device::flex().autodiff();
+    for case in cases() {
+        let ours = run(case.inputs(&device), case.scale(), attention);
+        let burn = run(case.inputs(&device), case.scale(), defined);
+        for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
+            // Exponentials of scores of about 10, whose rounding errors are some 1e-6.
+            assert_close(ours, burn, 5e-6, &format!("{name} of {case:?}"));
+        }
+    }
+}
+
+#[test]
+fn heads_are_a_leading_axis() {
+    let device = Device::flex();
+    let [query, key, value] = [1, 2, 3].map(|seed| random(seed, [2, 3, 10, 8], &device));
+    let flat = |t: Tensor<4>| t.reshape([6, 10, 8]);
+    let ours = attention(query.clone(), key.clone(), value.clone(), 0.3);
+    let burn = defined(flat(query), flat(key), flat(value), 0.3);
+    assert_eq!(ours.dims(), [2, 3, 10, 8]);
+    assert_close(&values(ours), &values(burn), 1e-6, "heads");
+}
+
+#[test]
+fn views_are_read_in_order() {
+    let device = Device::flex();
+    // As a network makes them: `[batch_size, channels, tokens]` with heads split off.
+    let make = |seed| random(seed, [2, 24, 30], &device).swap_dims(1, 2);
+    let [query, key, value] = [make(1), make(2), make(3)];
+    let ours = attention(query.clone(), key.clone(), value.clone(), 0.3);
+    let burn = defined(query.clone(), key, value, 0.3);
+    assert_close(&values(ours), &values(burn), 1e-6, "views");
+    let shared = random(4, [1, 9, 24], &device).expand([2, 9, 24]);
+    let ours = attention(query.clone(), shared.clone(), shared.clone(), 0.3);
+    let burn = defined(query, shared.clone(), shared, 0.3);
+    assert_close(&values(ours), &values(burn), 1e-6, "broadcast");
+}
+
+#[test]
+fn large_scores_do_not_overflow() {
+    let device = Device::flex().autodiff();
+    // Later tiles have far larger scores than the first.
+    let ramp: Vec<f32> = (0..200).map(|i| i as f32).collect();
+    let key = Tensor::<1>::from_data(ramp.as_slice(), &device).reshape([1, 200, 1]);
+    let query = Tensor::<3>::from_data([[[10.0], [-10.0]]], &device);
+    let y = attention(query, key.clone(), key, 1.0);
+    // The last key for the first query, the first for the second, but for e^-10 or less.
+    let y = values(y);
+    assert!((y[0] - 199.0).abs() < 1e-3 && y[1].abs() < 1e-3, "{y:?}");
+}
+
+#[test]
+fn gradients_equal_finite_differences() {
+    let device = Device::flex().autodiff();
+    let case = cases()[3];
+    let gradients = run(case.inputs(&device), case.scale(), attention);
+    for (operand, (name, gradient)) in gradients[1..].iter().enumerate() {
+        let direction = random(7, case.inputs(&device)[operand].dims(), &device);
+        let loss = |step: f32| {
+            let mut inputs = case.inputs(&device);
+            inputs[operand] = inputs[operand].clone() + direction.clone() * step;
+            let [query, key, value] = inputs;
+            let y = attention(query, key, value, case.scale());
+            let factor = random(4, y.dims(), &device);
+            values(y * factor)
+                .iter()
+                .map(|v| f64::from(*v))
+                .sum::<f64>()
+        };
+        let step = 1e-2;
+        let difference = (loss(step) - loss(-step)) / (2.0 * f64::from(step));
+        let slope: f64 = values(direction.clone())
+            .iter()
+            .zip(gradient)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum();
+        assert!(
+            (difference - slope).abs() < 5e-3 * slope.abs().max(1.0),
+            "{name}: {difference} against {slope}"
+        );
+    }
+}
+
+#[test]
+fn special_values_spoil_the_queries_that_see_them() {
+    let device = Device::flex();
+    let case = cases()[3];
+    for special in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for operand in 0..3 {
+            let make = || {
+                let mut inputs = case.inputs(&device);
+                let dims = inputs[operand].dims();
+                let mut data = values(inputs[operand].clone());
+                data[dims[1] * dims[2] + 3] = special;
+                inputs[operand] = Tensor::<1>::from_data(data.as_slice(), &device).reshape(dims);
+                inputs
+            };
+            let [query, key, value] = make();
+            let ours = values(attention(query, key, value, case.scale()));
+            let [query, key, value] = make();
+            let burn = values(defined(query, key, value, case.scale()));
+            let what = format!("{special} in operand {operand}");
+            let finite = |v: &[f32]| v.iter().map(|v| v.is_finite()).collect::<Vec<_>>();
+            assert_eq!(finite(&ours), finite(&burn), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_tile_of_minus_infinities_weighs_nothing() {
+    let device = Device::flex();
+    // The first hundred scores are minus infinity, and for the second query all of them.
+    let data: Vec<f32> = (0..120)
+        .map(|i| if i < 100 { f32::NEG_INFINITY } else { 1.0 })
+        .collect();
+    let key = Tensor::<1>::from_data(data.as_slice(), &device).reshape([1, 120, 1]);
+    let data: Vec<f32> = (0..120).map(|i| i as f32).collect();
+    let value = Tensor::<1>::from_data(data.as_slice(), &device).reshape([1, 120, 1]);
+    let query = Tensor::<3>::ones([1, 1, 1], &device);
+    let y = values(attention(query.clone(), key.clone(), value.clone(), 1.0));
+    assert!((y[0] - 109.5).abs() < 1e-4, "{y:?}");
+    let hidden = key.slice([0..1, 0..100, 0..1]);
+    let y = attention(query, hidden, value.slice([0..1, 0..100, 0..1]), 1.0);
+    assert!(values(y)[0].is_nan());
+}
+
+#[test]
+#[should_panic(expected = "do not fit each other")]
+fn misshapen_keys_are_refused() {
+    let device = Device::flex();
+    let make = |tokens, channels| Tensor::<3>::zeros([1, tokens, channels], &device);
+    drop(attention(make(4, 8), make(5, 8), make(4, 8), 1.0));
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let device = Device::flex().autodiff();
+    for case in [cases()[5], cases()[6]] {
+        let run = |threads| {
+            with_threads(threads, || {
+                let results = run(case.inputs(&device), case.scale(), attention);
+                let bits = |v: Vec<f32>| v.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                results
+                    .into_iter()
+                    .map(|(_, v)| bits(v))
+                    .collect::<Vec<_>>()
+            })
+        };
+        let one = run(1);
+        assert!(one == run(2) && one == run(5), "{case:?}");
+    }
+}
