@@ -4,13 +4,11 @@
 //! Ranges are narrow on purpose: a domain owns one device of each kind, whose screen period,
 //! angle and colours it keeps; a sample changes how the device is held, not which it is.
 
-mod sim_c;
-mod sim_i;
-mod sim_m;
-mod sim_o;
+mod built_in;
 
 use serde::{Deserialize, Serialize};
 
+use self::built_in::BuiltIn;
 use crate::face::FaceFrame;
 use crate::light::{Light, LightConfig};
 use crate::linear_image::LinearImage;
@@ -48,22 +46,22 @@ pub struct StyleProfile {
 impl StyleProfile {
     /// Style of domain `sim-C`: fluorescent office light, yellowish newsprint, a desktop monitor.
     pub fn sim_c() -> Self {
-        sim_c::profile()
+        BuiltIn::C.style()
     }
 
     /// Style of domain `sim-I`: incandescent light from the left, grey paper, an old notebook.
     pub fn sim_i() -> Self {
-        sim_i::profile()
+        BuiltIn::I.style()
     }
 
     /// Style of domain `sim-M`: neutral daylight, glossy paper, a tablet and a bluish telephone.
     pub fn sim_m() -> Self {
-        sim_m::profile()
+        BuiltIn::M.style()
     }
 
     /// Style of domain `sim-O`: cool window light, coated paper, a calibrated monitor.
     pub fn sim_o() -> Self {
-        sim_o::profile()
+        BuiltIn::O.style()
     }
 
     /// Radiance of the scene before the camera.
