@@ -61,7 +61,7 @@ pub(crate) enum CliError {
     /// Too few people to fill every split of every domain.
     #[error(
         "{subjects} people cannot fill {domains} domains of three splits without anybody twice: \
-         at least {needed} are needed; add faces, or name fewer --domains"
+         at least {needed} are needed; give more people, or name fewer --domains"
     )]
     TooFewPeople {
         /// People found.
@@ -70,6 +70,31 @@ pub(crate) enum CliError {
         domains: usize,
         /// Least number of people.
         needed: usize,
+    },
+
+    /// A list that names something twice.
+    #[error("{option} names `{name}` twice; name it once")]
+    NamedTwice {
+        /// The option.
+        option: &'static str,
+        /// What it names twice.
+        name: String,
+    },
+
+    /// Scores without videos that are to be averaged by video.
+    #[error(
+        "{}: not every row names a video; fill the column `video`, or use --unit frame",
+        .0.display()
+    )]
+    NoVideos(PathBuf),
+
+    /// An output in a place where nothing can be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Place {
+        /// The output.
+        path: PathBuf,
+        /// Why nothing can be there, and the remedy.
+        reason: String,
     },
 
     /// An output could not be written.
@@ -83,6 +108,15 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// 2 for arguments that make no sense, else 1.
+    pub(crate) fn exit_code(&self) -> u8 {
+        if matches!(self, Self::NamedTwice { .. }) {
+            2
+        } else {
+            1
+        }
+    }
+
     /// Whether the reader of the standard output went away, which is no failure.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)

@@ -18,6 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   fas quality photos/ --csv > quality.csv
   fas simulate faces/ --out benchmark/
+  fas simulate --synthetic 40 --out benchmark/
   fas evaluate test.csv --dev validation.csv
   fas evaluate test.csv --policy fixed=0.5 --json
 
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }

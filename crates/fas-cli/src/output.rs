@@ -23,6 +23,38 @@ pub(crate) fn emit(path: Option<&Path>, content: &[u8]) -> Result<(), CliError> 
     }
 }
 
+/// Refuses a file that cannot be written where it is asked for, before the work that fills it.
+pub(crate) fn check_file(path: Option<&Path>) -> Result<(), CliError> {
+    let Some(path) = path else { return Ok(()) };
+    let refuse = |reason: String| CliError::Place {
+        path: path.to_owned(),
+        reason,
+    };
+    if path.is_dir() {
+        return Err(refuse("it is a folder; name a file".to_owned()));
+    }
+    let parent = path.parent().filter(|parent| parent.as_os_str() != "");
+    match parent {
+        Some(parent) if !parent.is_dir() => Err(refuse(format!(
+            "`{}` is no folder; create it first",
+            parent.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a new folder below something that is no folder. Missing parents are made with it.
+pub(crate) fn check_parent(path: &Path) -> Result<(), CliError> {
+    let existing = path.ancestors().skip(1).find(|ancestor| ancestor.exists());
+    match existing {
+        Some(ancestor) if !ancestor.is_dir() => Err(CliError::Place {
+            path: path.to_owned(),
+            reason: format!("`{}` is no folder; write elsewhere", ancestor.display()),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn write_standard_output(content: &[u8]) -> io::Result<()> {
     let mut output = io::stdout().lock();
     output.write_all(content)?;

@@ -101,10 +101,22 @@ fn errors_say_what_to_do() {
     fails(
         &[],
         1,
-        "at least 16 are needed; add faces, or name fewer --domains",
+        "at least 16 are needed; give more people, or name fewer --domains",
     );
     fails(&["--domains", "sim-X"], 2, "unknown domain `sim-X`");
-    fails(&["--attacks", "photo"], 2, "unknown presentation `photo`");
+    fails(
+        &["--attacks", "photo"],
+        2,
+        "no attack has this name; known are print_halftone, ",
+    );
+    fails(&["--attacks", "bona_fide"], 2, "no attack has this name");
+    let twice = "--domains names `sim-C` twice";
+    fails(&["--domains", "sim-C,sim-C"], 2, twice);
+    let twice = "--attacks names `mask_paper` twice";
+    fails(&["--attacks", "mask_paper,mask_paper"], 2, twice);
+    fails(&["--size", "8"], 2, "16..=1024");
+    fails(&["--captures", "0"], 2, "--captures");
+    fails(&["--synthetic", "16"], 2, "cannot be used with");
     fails(&["--train", "2"], 2, "--development");
     fails(
         &[
@@ -173,4 +185,83 @@ fn a_folder_may_be_a_person() {
         ["ann", "bob", "cid", "dee"]
     );
     assert_eq!(manifest.samples().len(), 4 * 2 * 2);
+}
+
+#[test]
+fn synthetic_people_need_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulate = |out: &str, more: &[&str]| {
+        let arguments = [
+            "simulate",
+            "--out",
+            out,
+            "--domains",
+            "sim-I",
+            "--attacks",
+            "replay_oled",
+            "--captures",
+            "2",
+        ];
+        fas(folder.path(), &[&arguments, more].concat())
+    };
+    let manifest =
+        |out: &str| Manifest::read(folder.path().join(out).join("manifest.csv")).unwrap();
+    let run = simulate("new/out", &["--synthetic", "4", "--seed", "3"]);
+    assert_eq!((run.code, run.errors.as_str()), (0, ""), "{}", run.errors);
+    assert!(run.output.contains("out: 16 images"), "{}", run.output);
+    let first = manifest("new/out");
+    let subjects: BTreeSet<_> = first.samples().iter().map(|s| &s.subject).collect();
+    assert_eq!(subjects.len(), 4);
+    assert!(subjects.iter().all(|name| name.starts_with("synthetic-")));
+
+    // The seed chooses the people; the same command gives the same bytes.
+    assert_eq!(
+        simulate("again", &["--synthetic", "4", "--seed", "3"]).code,
+        0
+    );
+    for sample in first.samples() {
+        let bytes = |out: &str| fs::read(folder.path().join(out).join(&sample.path)).unwrap();
+        assert_eq!(bytes("new/out"), bytes("again"), "{}", sample.id);
+    }
+    assert_eq!(
+        simulate("other", &["--synthetic", "4", "--seed", "4"]).code,
+        0
+    );
+    let other = manifest("other");
+    assert!(
+        other
+            .samples()
+            .iter()
+            .all(|s| !subjects.contains(&s.subject))
+    );
+
+    let large = simulate("large", &["--synthetic", "4", "--size", "128"]);
+    assert_eq!(large.code, 0);
+    assert!(
+        large.errors.contains("synthetic faces have 64 pixels"),
+        "{}",
+        large.errors
+    );
+    let few = simulate("few", &["--synthetic", "3"]);
+    assert_eq!(few.code, 1);
+    assert!(
+        few.errors.contains("at least 4 are needed"),
+        "{}",
+        few.errors
+    );
+    let neither = simulate("neither", &[]);
+    assert_eq!(neither.code, 2);
+    let mixed = simulate("mixed", &["--synthetic", "4", "--subject-by", "file"]);
+    assert_eq!(mixed.code, 2, "{}", mixed.errors);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    // The faces do not exist either; the place comes first.
+    let run = fas(folder.path(), &["simulate", "faces", "--out", "file/out"]);
+    assert_eq!(run.code, 1);
+    let expected = "cannot write file/out: `file` is no folder; write elsewhere";
+    assert!(run.errors.contains(expected), "{}", run.errors);
 }

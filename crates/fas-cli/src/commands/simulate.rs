@@ -1,19 +1,21 @@
-//! `fas simulate`: a benchmark of simulated attacks and captures from a folder of faces.
+//! `fas simulate`: a benchmark of simulated attacks and captures, of a folder of faces or of
+//! synthetic people.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+mod faces;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
-use fas_data::{DataError, center_square, list_images, load_rgb};
+use clap::Args;
 use fas_sim::{
-    AttackKind, Benchmark, BenchmarkConfig, BenchmarkDomain, Domain, Face, FacePools, Presentation,
-    SimError, SplitSize,
+    AttackKind, Benchmark, BenchmarkConfig, BenchmarkDomain, Domain, Face, FacePools, SimError,
+    SplitSize,
 };
-use rayon::prelude::*;
 
+use self::faces::FaceSource;
 use crate::error::CliError;
-use crate::output::emit;
+use crate::output::{check_parent, emit};
 use crate::progress::Progress;
 
 const DETAILS: &str = "\
@@ -21,11 +23,14 @@ Every person is shown in one split of one domain only, once bona fide and once w
 Of the people of a domain half are for training and a quarter each for development and test,
 unless --train, --development and --test say otherwise.
 
-Faces are aligned crops: eyes at 30 % of the height, mouth at 67 %. An image that is not square
-is cropped to the square in its middle.
+Faces are aligned crops: eyes at 31 % and 67 % of the width and 31 % of the height, mouth at 68 %.
+An image that is not square is cropped to the square in its middle.
+
+Synthetic people come from the statistical face model in the program: plausible at 64 pixels, no
+more. Their pictures are for trying things out; do not report results on them as results on faces.
 
 The output folder is new: PNG files, manifest.csv and benchmark.json. The same faces, options and
-seed give the same files.
+seed give the same files; the seed also chooses the synthetic people.
 
 Domains:  sim-O, sim-C, sim-I, sim-M; STYLE+QUALITY joins the displays, printers and light of one
           with the camera of another, for instance sim-C+sim-M
@@ -34,26 +39,21 @@ Attacks:  print_halftone, print_inkjet, replay_lcd, replay_oled, mask_paper, mas
 
 Examples:
   fas simulate faces/ --out benchmark/
+  fas simulate --synthetic 40 --out benchmark/
   fas simulate faces/ --out benchmark/ --subject-by folder --size 128 --seed 7
-  fas simulate faces/ --out benchmark/ --subject-by prefix      007_neutral.jpg, 007_smiling.jpg
+  fas simulate faces/ --out benchmark/ --subject-by prefix   # 007_neutral.jpg, 007_smiling.jpg
   fas simulate faces/ --out small/ --train 20 --development 5 --test 10
   fas simulate faces/ --out shift/ --domains sim-C,sim-C+sim-M --attacks print_halftone,replay_lcd";
 
-/// Simulate attacks and captures on a folder of faces: a benchmark with a manifest.
+/// Simulate attacks and captures on faces, yours or synthetic: a benchmark with a manifest.
 #[derive(Debug, Args)]
 #[command(after_help = DETAILS)]
 pub(crate) struct Simulate {
-    /// Folder of face images; folders below it are searched too.
-    faces: PathBuf,
+    #[command(flatten)]
+    source: FaceSource,
     /// Folder to write; it must not exist.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Who is in an image; needed when folders or names leave it open.
-    #[arg(long, value_enum)]
-    subject_by: Option<SubjectBy>,
-    /// Leave images out that cannot be read, with a warning each.
-    #[arg(long)]
-    skip_unreadable: bool,
     /// Domains, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "sim-O,sim-C,sim-I,sim-M", value_parser = parse_domain)]
     domains: Vec<Domain>,
@@ -61,11 +61,11 @@ pub(crate) struct Simulate {
     #[arg(long, value_delimiter = ',', value_parser = parse_attack)]
     attacks: Vec<AttackKind>,
     /// Side of the captured images, 16 to 1024 pixels.
-    #[arg(long, value_name = "PIXELS", default_value_t = 64)]
+    #[arg(long, value_name = "PIXELS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(16..=1024))]
     size: u32,
     /// Captures of each person with each presentation.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    captures: usize,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    captures: u32,
     /// People a domain for training.
     #[arg(long, value_name = "N", requires = "development", requires = "test")]
     train: Option<usize>,
@@ -80,24 +80,22 @@ pub(crate) struct Simulate {
     seed: u64,
 }
 
-/// Who is in an image.
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
-enum SubjectBy {
-    /// Each image shows another person.
-    File,
-    /// The images of one folder show one person.
-    Folder,
-    /// Images whose names are the same up to the first `_` show one person.
-    Prefix,
-}
-
 impl Simulate {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         // Before the long work, not after it.
         if self.out.exists() {
             return Err(SimError::FolderExists(self.out.clone()).into());
         }
-        let faces = self.load_faces()?;
+        check_parent(&self.out)?;
+        self.check_lists()?;
+        if self.source.is_synthetic() && self.size > FaceSource::SYNTHETIC_SIZE {
+            eprintln!(
+                "warning: synthetic faces have {} pixels; --size {} enlarges them",
+                FaceSource::SYNTHETIC_SIZE,
+                self.size
+            );
+        }
+        let faces = self.source.load(self.captures, self.seed)?;
         let config = self.config(&faces)?;
         let captures = captures_of(&config);
         let benchmark = {
@@ -112,77 +110,11 @@ impl Simulate {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn load_faces(&self) -> Result<Vec<Face>, CliError> {
-        let paths = list_images(&self.faces)?;
-        let subject_by = match self.subject_by {
-            Some(subject_by) => subject_by,
-            None => self.guess_subject_by(&paths)?,
-        };
-        let progress = Progress::of_steps("reading faces", paths.len());
-        let loaded: Vec<Result<Face, DataError>> = paths
-            .par_iter()
-            .map(|path| {
-                let face = load_rgb(path).map(|image| {
-                    let subject = subject_of(&self.faces, path, subject_by);
-                    Face::from_aligned(center_square(&image), subject)
-                });
-                progress.step();
-                face
-            })
-            .collect();
-        drop(progress);
-        self.readable(loaded)
-    }
-
-    /// By file, unless a person may be in several: images in folders below, or names that begin
-    /// alike, as `007_neutral` and `007_smiling` do.
-    fn guess_subject_by(&self, paths: &[PathBuf]) -> Result<SubjectBy, CliError> {
-        let unclear = |reason| {
-            Err(CliError::UnclearSubjects {
-                folder: self.faces.clone(),
-                reason,
-            })
-        };
-        if paths.iter().any(|path| path.parent() != Some(&self.faces)) {
-            return unclear("images lie in folders below".to_owned());
-        }
-        let mut seen = BTreeMap::new();
-        for path in paths {
-            let prefix = subject_of(&self.faces, path, SubjectBy::Prefix);
-            if let Some(other) = seen.insert(prefix, path) {
-                return unclear(format!(
-                    "`{}` and `{}` may show one person",
-                    other.display(),
-                    path.display()
-                ));
-            }
-        }
-        Ok(SubjectBy::File)
-    }
-
-    fn readable(&self, loaded: Vec<Result<Face, DataError>>) -> Result<Vec<Face>, CliError> {
-        let total = loaded.len();
-        let (mut faces, mut errors) = (Vec::new(), Vec::new());
-        for face in loaded {
-            match face {
-                Ok(face) => faces.push(face),
-                Err(error) => errors.push(error),
-            }
-        }
-        if self.skip_unreadable {
-            for error in errors.drain(..) {
-                eprintln!("warning: left out: {error}");
-            }
-        }
-        let count = errors.len();
-        match errors.into_iter().next() {
-            None => Ok(faces),
-            Some(first) => Err(CliError::UnreadableFaces {
-                count,
-                total,
-                first: Box::new(first),
-            }),
-        }
+    /// Refuses domains or attacks that are named twice, before anything is read.
+    fn check_lists(&self) -> Result<(), CliError> {
+        let domains = self.domains.iter().map(|domain| domain.name.as_str());
+        check_unique("--domains", domains)?;
+        check_unique("--attacks", self.attacks.iter().map(|kind| kind.name()))
     }
 
     fn config(&self, faces: &[Face]) -> Result<BenchmarkConfig, CliError> {
@@ -193,7 +125,7 @@ impl Simulate {
         };
         let split = |subjects| SplitSize {
             subjects,
-            captures: self.captures,
+            captures: self.captures as usize,
         };
         let kinds = if self.attacks.is_empty() {
             AttackKind::ALL.to_vec()
@@ -259,22 +191,6 @@ fn captures_of(config: &BenchmarkConfig) -> usize {
         .sum()
 }
 
-/// Name of the person: path of the image below the folder of faces without its extension, of its
-/// folder, or of the image up to the first `_` of its name.
-fn subject_of(root: &Path, image: &Path, subject_by: SubjectBy) -> String {
-    let below = image.strip_prefix(root).unwrap_or(image);
-    let named = match subject_by {
-        SubjectBy::File => below.with_extension(""),
-        SubjectBy::Folder => below.parent().unwrap_or(below).to_owned(),
-        SubjectBy::Prefix => {
-            let stem = below.file_stem().unwrap_or_default().to_string_lossy();
-            let prefix = stem.split('_').next().unwrap_or_default();
-            below.with_file_name(prefix)
-        }
-    };
-    named.to_string_lossy().replace('\\', "/")
-}
-
 fn parse_domain(text: &str) -> Result<Domain, SimError> {
     match text.split_once('+') {
         None => Domain::by_name(text),
@@ -284,11 +200,26 @@ fn parse_domain(text: &str) -> Result<Domain, SimError> {
     }
 }
 
-fn parse_attack(text: &str) -> Result<AttackKind, SimError> {
-    match text.parse()? {
-        Presentation::Attack(kind) => Ok(kind),
-        Presentation::BonaFide => Err(SimError::UnknownPresentation(text.to_owned())),
+fn parse_attack(text: &str) -> Result<AttackKind, String> {
+    let mut kinds = AttackKind::ALL.into_iter();
+    kinds.find(|kind| kind.name() == text).ok_or_else(|| {
+        let known = AttackKind::ALL.map(AttackKind::name).join(", ");
+        format!("no attack has this name; known are {known}")
+    })
+}
+
+fn check_unique<'a>(
+    option: &'static str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), CliError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            let name = name.to_owned();
+            return Err(CliError::NamedTwice { option, name });
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -301,15 +232,6 @@ mod tests {
         assert_eq!(shares(16, 4).unwrap(), [2, 1, 1]);
         let message = shares(15, 4).unwrap_err().to_string();
         assert!(message.contains("at least 16"), "{message}");
-    }
-
-    #[test]
-    fn subjects_are_named_by_file_folder_or_prefix() {
-        let (root, image) = (Path::new("faces"), Path::new("faces/ann/1.png"));
-        assert_eq!(subject_of(root, image, SubjectBy::File), "ann/1");
-        assert_eq!(subject_of(root, image, SubjectBy::Folder), "ann");
-        let image = Path::new("faces/london/007_smiling_2.jpg");
-        assert_eq!(subject_of(root, image, SubjectBy::Prefix), "london/007");
     }
 
     #[test]
