@@ -206,6 +206,16 @@ fn errors_say_where_and_what_to_do() {
         1,
         &["bad.csv, line 7, column `score`: `nan` is not finite"],
     );
+    fs::write(
+        folder.path().join("frames.csv"),
+        "score,label\n0.9,bona_fide\n0.1,attack\n",
+    )
+    .unwrap();
+    fails(
+        &["test.csv", "--dev", "frames.csv", "--unit", "video"],
+        1,
+        &["frames.csv: not every row names a video", "--unit frame"],
+    );
     fs::write(folder.path().join("one.csv"), "score,label\n1,bona_fide\n").unwrap();
     fails(
         &["one.csv"],
@@ -238,6 +248,20 @@ fn errors_say_where_and_what_to_do() {
         "{}",
         run.errors
     );
+}
+
+#[test]
+fn development_scores_that_are_the_test_scores_are_noticed() {
+    let folder = folder();
+    let run = fas(
+        folder.path(),
+        &["evaluate", "test.csv", "--dev", "./test.csv"],
+    );
+    assert_eq!(run.code, 0);
+    let expected = "warning: --dev is the file of the test scores";
+    assert!(run.errors.contains(expected), "{}", run.errors);
+    let run = fas(folder.path(), &["evaluate", "test.csv", "--dev", "dev.csv"]);
+    assert_eq!((run.code, run.errors.as_str()), (0, ""));
 }
 
 #[test]

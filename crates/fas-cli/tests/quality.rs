@@ -111,6 +111,8 @@ fn the_table_and_the_file() {
     assert_eq!(run.code, 1);
     assert!(run.output.starts_with("  score  path\n"), "{}", run.output);
     assert!(run.output.contains("2 images: mean"), "{}", run.output);
+    let text = Path::new("photos").join("text.jpg").display().to_string();
+    assert_eq!(run.output.matches(&text).count(), 1, "{}", run.output);
     let run = fas(
         folder.path(),
         &["quality", "photos", "--csv", "--out", "quality.csv"],
@@ -134,6 +136,23 @@ fn an_empty_folder_is_a_failure_with_a_row() {
         rows[0][0] == "empty" && rows[0][2].contains("no image"),
         "{rows:?}"
     );
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_refused_at_once() {
+    let folder = folder();
+    for (out, expected) in [
+        (
+            "none/q.csv",
+            "cannot write none/q.csv: `none` is no folder; create it first",
+        ),
+        ("photos", "cannot write photos: it is a folder; name a file"),
+    ] {
+        // The image does not exist either; the place comes first.
+        let run = fas(folder.path(), &["quality", "gone.png", "--out", out]);
+        assert_eq!((run.code, run.output.as_str()), (1, ""));
+        assert!(run.errors.contains(expected), "{}", run.errors);
+    }
 }
 
 #[test]

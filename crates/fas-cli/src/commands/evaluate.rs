@@ -13,7 +13,7 @@ use fas_metrics::{
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::output::emit;
+use crate::output::{check_file, emit};
 use crate::progress::Progress;
 
 const DETAILS: &str = "\
@@ -105,8 +105,13 @@ struct Report<'a> {
 
 impl Evaluate {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
-        let test = read_set(&self.test)?;
-        let development = self.dev.as_deref().map(read_set).transpose()?;
+        check_file(self.out.as_deref())?;
+        let (test, development) = {
+            let _progress = Progress::of_unknown_length("reading scores");
+            let development = self.dev.as_deref().map(read_set).transpose()?;
+            (read_set(&self.test)?, development)
+        };
+        self.check_videos(&test, development.as_ref())?;
         let config = self.config(&test, development.as_ref());
         let evaluation = {
             let _progress = Progress::of_unknown_length("evaluating");
@@ -120,6 +125,28 @@ impl Evaluate {
         };
         emit(self.out.as_deref(), text.as_bytes())?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn check_videos(
+        &self,
+        test: &ScoreSet,
+        development: Option<&ScoreSet>,
+    ) -> Result<(), CliError> {
+        if !matches!(self.unit, UnitChoice::Video) {
+            return Ok(());
+        }
+        let sets = [
+            (Some(&self.test), Some(test)),
+            (self.dev.as_ref(), development),
+        ];
+        for (path, set) in sets {
+            if let (Some(path), Some(set)) = (path, set)
+                && set.video_count().is_none()
+            {
+                return Err(CliError::NoVideos(path.clone()));
+            }
+        }
+        Ok(())
     }
 
     fn config(&self, test: &ScoreSet, development: Option<&ScoreSet>) -> EvaluationConfig {
@@ -158,12 +185,27 @@ impl Evaluate {
                 self.policy
             );
         }
+        if self.dev_is_test() {
+            eprintln!(
+                "warning: --dev is the file of the test scores, so the threshold has seen them; \
+                 name it an oracle's beside the numbers"
+            );
+        }
         if self.dev.is_some() && !self.policy.needs_development() {
             eprintln!("warning: policy {} does not use --dev", self.policy);
         }
         if evaluation.bootstrap.is_none() && self.bootstrap > 0 {
             eprintln!("warning: no bootstrap: a class has fewer than two subjects");
         }
+    }
+
+    /// Whether the threshold comes from the very file that is evaluated.
+    fn dev_is_test(&self) -> bool {
+        let canonical = |path: &PathBuf| path.canonicalize().ok();
+        let development = self.dev.as_ref().and_then(canonical);
+        self.policy.needs_development()
+            && development.is_some()
+            && development == canonical(&self.test)
     }
 
     fn json(&self, evaluation: &Evaluation) -> String {

@@ -10,7 +10,7 @@ use fas_quality::{Brisque, QualityError};
 use rayon::prelude::*;
 
 use crate::error::CliError;
-use crate::output::emit;
+use crate::output::{check_file, emit};
 use crate::progress::Progress;
 
 const DETAILS: &str = "\
@@ -54,6 +54,7 @@ struct Row {
 
 impl Quality {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
+        check_file(self.out.as_deref())?;
         let rows = score(find(&self.paths));
         let text = if self.csv {
             csv_of(&rows)
@@ -72,6 +73,7 @@ impl Quality {
 
 /// The files to score. A folder that cannot be searched is a failed row of its own.
 fn find(paths: &[PathBuf]) -> Vec<Result<PathBuf, Row>> {
+    let _progress = Progress::of_unknown_length("looking for images");
     let mut found = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -134,9 +136,11 @@ fn csv_of(rows: &[Row]) -> Vec<u8> {
 fn table_of(rows: &[Row]) -> String {
     let mut text = String::from("  score  path\n");
     for row in rows {
-        let path = row.path.display();
-        match &row.score {
+        let path = row.path.display().to_string();
+        match row.score.as_ref().map_err(Failure::to_string) {
             Ok(score) => writeln!(text, "{score:7.2}  {path}"),
+            // An error of reading names its file already.
+            Err(error) if error.starts_with(&path) => writeln!(text, "      -  {error}"),
             Err(error) => writeln!(text, "      -  {path}: {error}"),
         }
         .expect("writing to a string");

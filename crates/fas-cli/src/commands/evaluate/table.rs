@@ -56,14 +56,14 @@ fn rates(text: &mut String, evaluation: &Evaluation) -> std::fmt::Result {
     let level = (evaluation.config.level * 1e4).round() / 100.0;
     let bootstrap = evaluation.bootstrap.as_ref();
     let drawn = bootstrap.map(|_| format!("{level} % bootstrap"));
-    writeln!(
-        text,
-        "\n{:<26}{:>9}   {:<19}{}",
+    let exact = format!("{level} % exact");
+    let columns = format!(
+        "{:<26}{:>9}   {exact:<19}{}",
         "",
         "value",
-        format!("{level} % exact"),
         drawn.unwrap_or_default()
-    )?;
+    );
+    writeln!(text, "\n{}", columns.trim_end())?;
     let counted = |text: &mut String, name: &str, rate: &CountedRate, drawn: Option<Interval>| {
         line(text, name, rate.value, Some(rate.exact), drawn)
     };
