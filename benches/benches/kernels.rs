@@ -1,0 +1,134 @@
+//! Every kernel, forward and backward, at sizes of the small networks: `cargo bench -p fas-benches
+//! --bench kernels`. `peers/kernels/` times PyTorch beside them.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor};
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use fas_kernels::{GeluForm, GroupNormOptions, attention, conv2d, gelu, group_norm, silu, softmax};
+
+/// Values in `[-1, 1)` from a fixed seed.
+fn tensor<const D: usize>(dims: [usize; D], device: &Device) -> Tensor<D> {
+    let mut state = 0x2545_F491_u32;
+    let values: Vec<f32> = (0..dims.iter().product())
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        })
+        .collect();
+    Tensor::<1>::from_data(values.as_slice(), device).reshape(dims)
+}
+
+/// Times `operation` on operands made by `operands`, forward and backward.
+fn passes<const D: usize, T: Clone>(
+    c: &mut Criterion,
+    name: &str,
+    size: &str,
+    operands: impl Fn(&Device) -> T,
+    operation: impl Fn(T) -> Tensor<D>,
+) {
+    let device = Device::flex();
+    let mut group = c.benchmark_group(name);
+    group.measurement_time(Duration::from_secs(2));
+    group.warm_up_time(Duration::from_millis(500));
+    let plain = operands(&device);
+    group.bench_function(BenchmarkId::new("forward", size), |b| {
+        b.iter(|| {
+            let y = operation(black_box(plain.clone()));
+            device.sync().expect("the CPU is there");
+            y
+        });
+    });
+    let tracked = operands(&device.clone().autodiff());
+    group.bench_function(BenchmarkId::new("backward", size), |b| {
+        b.iter_batched(
+            || operation(tracked.clone()),
+            |y| {
+                let gradients = y.backward();
+                device.sync().expect("the CPU is there");
+                gradients
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+/// A tensor whose gradient is wanted where there is one.
+fn leaf<const D: usize>(dims: [usize; D], device: &Device) -> Tensor<D> {
+    let tensor = tensor(dims, device);
+    if device.is_autodiff() {
+        tensor.require_grad()
+    } else {
+        tensor
+    }
+}
+
+fn convolutions(c: &mut Criterion) {
+    for (name, kernel, stride, [n, channels, side]) in [
+        ("conv3x3", 3, 1, [8, 32, 32]),
+        ("conv3x3", 3, 1, [8, 64, 32]),
+        ("conv3x3", 3, 1, [8, 256, 8]),
+        ("conv3x3_stride2", 3, 2, [8, 64, 32]),
+        ("conv1x1", 1, 1, [8, 128, 16]),
+    ] {
+        let size = format!("{n}x{channels}x{side}x{side}");
+        let operands = |device: &Device| {
+            (
+                leaf([n, channels, side, side], device),
+                leaf([channels, channels, kernel, kernel], device),
+                leaf([channels], device),
+            )
+        };
+        passes(c, name, &size, operands, |(x, weight, bias)| {
+            let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1);
+            conv2d(x, weight, Some(bias), options)
+        });
+    }
+}
+
+fn normalisation(c: &mut Criterion) {
+    let operands = |device: &Device| {
+        let x = leaf([8, 64, 32, 32], device);
+        (x, leaf([64], device), leaf([64], device))
+    };
+    let options = GroupNormOptions::new(32).with_silu(true);
+    passes(
+        c,
+        "group_norm_silu",
+        "8x64x32x32",
+        operands,
+        |(x, weight, bias)| group_norm(x, weight, bias, None, options),
+    );
+}
+
+fn elementwise(c: &mut Criterion) {
+    let size = "524288";
+    let operand = |device: &Device| leaf([524_288], device);
+    passes(c, "silu", size, operand, silu);
+    passes(c, "gelu", size, operand, |x| gelu(x, GeluForm::Erf));
+    passes(c, "gelu_tanh", size, operand, |x| gelu(x, GeluForm::Tanh));
+    let operand = |device: &Device| leaf([4096, 256], device);
+    passes(c, "softmax", "4096x256", operand, |x| softmax(x, 1));
+}
+
+fn attentions(c: &mut Criterion) {
+    for dims in [[8, 1024, 64], [8, 26, 64]] {
+        let operands = |device: &Device| [(); 3].map(|()| leaf(dims, device));
+        let size = dims.map(|size| size.to_string()).join("x");
+        passes(c, "attention", &size, operands, |[query, key, value]| {
+            attention(query, key, value, 0.125)
+        });
+    }
+}
+
+criterion_group!(
+    benches,
+    convolutions,
+    normalisation,
+    elementwise,
+    attentions
+);
+criterion_main!(benches);
