@@ -251,6 +251,8 @@ fn synthetic_people_need_no_folder() {
     );
     let neither = simulate("neither", &[]);
     assert_eq!(neither.code, 2);
+    let choice = "FACES|--synthetic <N>";
+    assert!(neither.errors.contains(choice), "{}", neither.errors);
     let mixed = simulate("mixed", &["--synthetic", "4", "--subject-by", "file"]);
     assert_eq!(mixed.code, 2, "{}", mixed.errors);
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Presentation;
+
 /// What can go wrong while simulating attacks and captures.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -48,7 +50,7 @@ pub enum SimError {
     #[error("unknown domain `{0}`; known are sim-C, sim-I, sim-M and sim-O")]
     UnknownDomain(String),
     /// A presentation name that is not built in.
-    #[error("unknown presentation `{0}`; known are bona_fide and the names of `AttackKind::ALL`")]
+    #[error("unknown presentation `{0}`; known are {known}", known = presentation_names())]
     UnknownPresentation(String),
     /// Fewer subjects than a benchmark has cells to fill.
     #[error(
@@ -113,4 +115,9 @@ pub enum SimError {
         /// What does not hold, and the remedy.
         reason: String,
     },
+}
+
+fn presentation_names() -> String {
+    let names: Vec<&str> = Presentation::all().map(Presentation::name).collect();
+    names.join(", ")
 }

@@ -140,12 +140,10 @@ mod tests {
         assert_eq!(Presentation::BonaFide.label(), Label::BonaFide);
         let mask = Presentation::Attack(AttackKind::MaskResin);
         assert_eq!(mask.label(), Label::Attack(PaiSpecies::RigidMask));
+        let error = "photo".parse::<Presentation>().unwrap_err().to_string();
         assert!(
-            "photo"
-                .parse::<Presentation>()
-                .unwrap_err()
-                .to_string()
-                .contains("photo")
+            error.contains("`photo`; known are bona_fide, print_halftone, "),
+            "{error}"
         );
     }
 }

@@ -210,40 +210,7 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<FaceModel, SimError> {
             "its tensors have the digest {found}, not the stated {stated}"
         )));
     }
-    let reader = Reader { file: &file, path };
-    let count = reader.component_count()?;
-    let (size, half) = (MODEL_SIZE, MODEL_SIZE / 2);
-    Ok(FaceModel {
-        appearance: Appearance {
-            mean: reader.floats("appearance.mean", &[3, size, half])?,
-            basis: reader
-                .bytes("appearance.basis", Dtype::I8, &[count, 3, size, half])?
-                .iter()
-                .map(|&byte| byte as i8)
-                .collect(),
-            steps: reader.floats("appearance.steps", &[count])?,
-            odd: reader
-                .bytes("appearance.odd", Dtype::U8, &[count])?
-                .iter()
-                .map(|&byte| byte != 0)
-                .collect(),
-        },
-        nuisance: Nuisance {
-            shape_modes: reader.floats("nuisance.shape_modes", &[SHAPE_LEN, SHAPE_LEN])?,
-            person_share: reader.floats("nuisance.person_share", &[NUISANCES])?,
-            appearance_by_nuisance: reader
-                .floats("nuisance.appearance_by_nuisance", &[count, NUISANCES])?,
-            nuisance_by_appearance: reader
-                .floats("nuisance.nuisance_by_appearance", &[NUISANCES, count])?,
-            residual_factor: reader.floats("nuisance.residual_factor", &[NUISANCES, NUISANCES])?,
-        },
-        detail: Detail {
-            amplitude: reader.floats("detail.amplitude", &[size, half])?,
-            kernel: reader.floats("detail.kernel", &[KERNEL_SIZE, KERNEL_SIZE])?,
-            colour_factor: reader.floats("detail.colour_factor", &[3, 3])?,
-        },
-        provenance,
-    })
+    Reader { file: &file, path }.model(provenance)
 }
 
 fn format_error(path: &Path, reason: String) -> SimError {
@@ -260,6 +227,43 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn model(&self, provenance: BTreeMap<String, String>) -> Result<FaceModel, SimError> {
+        let count = self.component_count()?;
+        let (size, half) = (MODEL_SIZE, MODEL_SIZE / 2);
+        Ok(FaceModel {
+            appearance: Appearance {
+                mean: self.floats("appearance.mean", &[3, size, half])?,
+                basis: self
+                    .bytes("appearance.basis", Dtype::I8, &[count, 3, size, half])?
+                    .iter()
+                    .map(|&byte| byte as i8)
+                    .collect(),
+                steps: self.floats("appearance.steps", &[count])?,
+                odd: self
+                    .bytes("appearance.odd", Dtype::U8, &[count])?
+                    .iter()
+                    .map(|&byte| byte != 0)
+                    .collect(),
+            },
+            nuisance: Nuisance {
+                shape_modes: self.floats("nuisance.shape_modes", &[SHAPE_LEN, SHAPE_LEN])?,
+                person_share: self.floats("nuisance.person_share", &[NUISANCES])?,
+                appearance_by_nuisance: self
+                    .floats("nuisance.appearance_by_nuisance", &[count, NUISANCES])?,
+                nuisance_by_appearance: self
+                    .floats("nuisance.nuisance_by_appearance", &[NUISANCES, count])?,
+                residual_factor: self
+                    .floats("nuisance.residual_factor", &[NUISANCES, NUISANCES])?,
+            },
+            detail: Detail {
+                amplitude: self.floats("detail.amplitude", &[size, half])?,
+                kernel: self.floats("detail.kernel", &[KERNEL_SIZE, KERNEL_SIZE])?,
+                colour_factor: self.floats("detail.colour_factor", &[3, 3])?,
+            },
+            provenance,
+        })
+    }
+
     fn component_count(&self) -> Result<usize, SimError> {
         let basis = self.tensor("appearance.basis")?;
         match basis.shape().first() {

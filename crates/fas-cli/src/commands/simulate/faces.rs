@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use fas_data::{DataError, center_square, list_images, load_rgb};
 use fas_sim::{Face, FaceModel};
 use rayon::prelude::*;
@@ -16,16 +16,16 @@ const PEOPLE_A_SEED: u64 = 1 << 20;
 
 /// A folder of images, or a number of synthetic people.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("people").required(true).args(["faces", "synthetic"]))]
 pub(super) struct FaceSource {
     /// Folder of face images; folders below it are searched too.
-    #[arg(required_unless_present = "synthetic")]
     faces: Option<PathBuf>,
     /// Draw this many synthetic people instead of reading faces.
     #[arg(
         long,
         value_name = "N",
         value_parser = clap::value_parser!(u64).range(1..=PEOPLE_A_SEED),
-        conflicts_with_all = ["faces", "subject_by", "skip_unreadable"]
+        conflicts_with_all = ["subject_by", "skip_unreadable"]
     )]
     synthetic: Option<u64>,
     /// Who is in an image; needed when folders or names leave it open.
