@@ -10,8 +10,6 @@ pub(crate) mod flex;
 mod gradient;
 #[cfg(feature = "flex")]
 mod pack;
-#[cfg(feature = "flex")]
-mod product;
 pub(crate) mod reference;
 
 use burn::backend::Dispatch;

@@ -75,16 +75,27 @@ pub(crate) fn overwrite<T: Send>(
         return tensor;
     }
     let source = tensor.storage::<f32>();
-    let mut output = vec![0.0; source.len()];
+    let mut output = copied(source);
     output
         .par_chunks_mut(len)
         .zip(side.par_chunks_mut(side_len))
-        .zip(source.par_chunks(len))
         .with_min_len(min_job)
         .enumerate()
-        .for_each(|(i, ((output, side), source))| {
-            output.copy_from_slice(source);
-            f(i, output, side);
-        });
+        .for_each(|(i, (output, side))| f(i, output, side));
     tensor_of(output, tensor.shape())
+}
+
+/// A copy made by all threads, without zeroing it first.
+fn copied(source: &[f32]) -> Vec<f32> {
+    const CHUNK: usize = 256;
+    let (chunks, tail) = source.as_chunks::<CHUNK>();
+    let mut output = Vec::with_capacity(chunks.len() + 1);
+    chunks
+        .par_iter()
+        .with_min_len(64)
+        .copied()
+        .collect_into_vec(&mut output);
+    let mut output = output.into_flattened();
+    output.extend_from_slice(tail);
+    output
 }

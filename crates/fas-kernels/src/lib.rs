@@ -27,6 +27,8 @@ mod gelu;
 mod group_norm;
 mod ops;
 #[cfg(feature = "flex")]
+mod product;
+#[cfg(feature = "flex")]
 mod scratch;
 mod silu;
 #[cfg(feature = "flex")]

@@ -326,3 +326,106 @@ fn wrong_channels_panic() {
     let weight = Tensor::<4>::zeros([1, 2, 3, 3], &device);
     fas_kernels::conv2d(x, weight, None, ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
 }
+
+/// Sizes that Winograd's transform serves: odd ones, several images a block, tails of every kind.
+const WINOGRAD: [(usize, [usize; 2], [usize; 2]); 8] = [
+    (2, [16, 16], [8, 8]),
+    (9, [20, 50], [4, 4]),
+    (1, [33, 17], [13, 11]),
+    (3, [64, 40], [7, 9]),
+    (1, [18, 70], [33, 31]),
+    (2, [16, 24], [1, 90]),
+    (2, [24, 16], [90, 1]),
+    (1, [130, 16], [40, 70]),
+];
+
+#[test]
+fn transformed_convolutions_keep_their_bound() {
+    let device = Device::flex();
+    for (batch_size, channels, size) in WINOGRAD {
+        let case = Case {
+            batch_size,
+            channels,
+            size,
+            kernel: 3,
+            stride: 1,
+            bias: false,
+        };
+        let (x, weight, _) = case.inputs(&device);
+        let y = fas_kernels::conv2d(x.clone(), weight.clone(), None, case.options());
+        let [x, weight, y] = [x, weight, y].map(|t| t.into_data().try_to_vec::<f32>().unwrap());
+        let ([channels_in, channels_out], [height, width]) = (channels, size);
+        // The documented bound, for values up to 1.
+        let k = channels_in as f64;
+        let bound = (k + 16.0) * 2f64.powi(-24) * 81.0 * k;
+        let mut largest = 0.0_f64;
+        for (index, y) in y.iter().enumerate() {
+            let (column, row) = (index % width, index / width % height);
+            let plane = index / (width * height);
+            let (o, n) = (plane % channels_out, plane / channels_out);
+            let mut exact = 0.0;
+            for i in 0..channels_in {
+                for tap in 0..9 {
+                    let (v, u) = (row + tap / 3, column + tap % 3);
+                    if (1..=height).contains(&v) && (1..=width).contains(&u) {
+                        let at = ((n * channels_in + i) * height + v - 1) * width + u - 1;
+                        let weight = weight[(o * channels_in + i) * 9 + tap];
+                        exact += f64::from(x[at]) * f64::from(weight);
+                    }
+                }
+            }
+            largest = largest.max((f64::from(*y) - exact).abs());
+        }
+        assert!(largest < bound, "{case:?}: error {largest:e}");
+        // What it is in practice: a few units of the sums' usual size, sqrt(9 k) / 3.
+        assert!(largest < 4e-6 * k.sqrt(), "{case:?}: error {largest:e}");
+    }
+}
+
+#[test]
+fn transformed_gradients_equal_burn() {
+    let device = Device::flex().autodiff();
+    for (batch_size, channels, size) in WINOGRAD {
+        let case = Case {
+            batch_size,
+            channels,
+            size,
+            kernel: 3,
+            stride: 1,
+            bias: true,
+        };
+        let ours = run(case.inputs(&device), case.options(), fast_conv);
+        let burn = run(case.inputs(&device), case.options(), burn_conv);
+        for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
+            assert_close(ours, burn, 2e-5, &format!("{name} of {case:?}"));
+        }
+    }
+}
+
+#[test]
+fn one_bad_value_does_not_spoil_its_tile() {
+    let device = Device::flex();
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38] {
+        let mut values = vec![1.0_f32; 16 * 16 * 16];
+        values[3 * 256 + 7 * 16 + 8] = bad;
+        let x = Tensor::<1>::from_data(values.as_slice(), &device).reshape([1, 16, 16, 16]);
+        let weight = Tensor::<4>::ones([16, 16, 3, 3], &device);
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+        let y = fas_kernels::conv2d(x, weight, None, options);
+        let y = y.into_data().try_to_vec::<f32>().unwrap();
+        for (i, value) in y.iter().enumerate() {
+            let (row, column) = (i / 16 % 16, i % 16);
+            if (6..=8).contains(&row) && (7..=9).contains(&column) {
+                assert!(
+                    value.is_nan() || value.abs() > 1e38,
+                    "{row} {column}: {value}"
+                );
+            } else if bad.is_finite() {
+                // A sum of finite values; what is lost beside 3e38 is lost in its tile.
+                assert!(value.is_finite(), "{row} {column}: {value}");
+            } else {
+                assert!((value - 16.0 * 9.0).abs() < 81.0, "{row} {column}: {value}");
+            }
+        }
+    }
+}

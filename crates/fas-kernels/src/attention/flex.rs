@@ -9,10 +9,10 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::pack::{KEYS, QUERIES, Rows, transposed};
-use super::product::{Columns, FEW_ROWS, ROWS, panel, rows_of};
 use super::{gradient, reference};
 use crate::buffer::{all_f32, dims, read, tensor};
 use crate::exp::exp;
+use crate::product::{Columns, FEW_ROWS, ROWS, panel, rows_of};
 use crate::simd::{self, Width};
 use crate::softmax::flex::largest;
 

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use super::flex::{Sizes, panel_rows};
 use super::pack::{KEYS, QUERIES, Rows, transposed};
-use super::product::{Columns, FEW_ROWS, ROWS, panel, rows_of};
 use crate::exp::exp;
+use crate::product::{Columns, FEW_ROWS, ROWS, panel, rows_of};
 use crate::scratch::Scratch;
 use crate::simd::{self, Width};
 

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::gather::{Gather, PackedWeight, Target};
 use super::layout::PaddedLayout;
 use super::weight_gradient::WeightGradient;
+use super::winograd::{TransformedWeight, Winograd};
 use crate::buffer::{all_f32, dims, read, tensor};
 use crate::scratch::Scratch;
 use crate::simd;
@@ -64,6 +65,36 @@ impl Case {
     fn taps(&self) -> usize {
         self.kernel * self.kernel
     }
+
+    /// Whether Winograd's transform pays: enough channels to hide the transforms of maps, enough
+    /// pixels to hide that of the weights.
+    fn suits_winograd(&self) -> bool {
+        let pixels = self.batch_size * self.input[0] * self.input[1];
+        self.kernel == 3
+            && self.stride == 1
+            && self.channels_in.min(self.channels_out) >= 16
+            && pixels >= 128
+    }
+
+    /// Convolution of stride 1 of maps in `source`; `None` if a result is not finite, for then one
+    /// value may have spoilt others of its tile.
+    fn winograd(
+        &self,
+        source: &[f32],
+        weight: &TransformedWeight,
+        bias: Option<&[f32]>,
+    ) -> Option<Vec<f32>> {
+        let pixels = self.input[0] * self.input[1];
+        let mut output = vec![0.0; self.batch_size * weight.channels_out() * pixels];
+        let finite = Winograd {
+            source,
+            size: self.input,
+            weight,
+            bias,
+        }
+        .run(&mut output);
+        finite.then_some(output)
+    }
 }
 
 /// Planes in `layout`: borrowed when the source already is in it.
@@ -108,8 +139,18 @@ pub(crate) fn forward(
     let Some(case) = Case::new(x_dims, weight_dims, &options).filter(|_| same_type) else {
         return Flex::conv2d(x, weight, Some(bias), options);
     };
-    let layout = PaddedLayout::input(case.input, case.kernel, case.stride);
     let (x, weight, bias) = (read(&x), read(&weight), read(&bias));
+    if case.suits_winograd() {
+        let weight = TransformedWeight::new(&weight, [case.channels_out, case.channels_in], false);
+        let output = case.winograd(&x, &weight, Some(&bias));
+        if let Some(output) = output {
+            return tensor(
+                output,
+                [case.batch_size, case.channels_out, x_dims[2], x_dims[3]],
+            );
+        }
+    }
+    let layout = PaddedLayout::input(case.input, case.kernel, case.stride);
     let taps: Vec<usize> = (0..case.taps()).collect();
     let packed = PackedWeight::new(
         &weight,
@@ -151,6 +192,12 @@ pub(crate) fn input_gradient(
         return super::reference::input_gradient::<Flex>(gradient, weight, input_dims, options);
     };
     let (gradient, weight) = (read(&gradient), read(&weight));
+    if case.suits_winograd() {
+        let weight = TransformedWeight::new(&weight, [case.channels_out, case.channels_in], true);
+        if let Some(output) = case.winograd(&gradient, &weight, None) {
+            return tensor(output, input_dims);
+        }
+    }
     let target = Target::dense(case.input);
     let mut output = vec![0.0; case.batch_size * case.channels_in * target.plane];
     let layout = match (case.kernel, case.stride) {

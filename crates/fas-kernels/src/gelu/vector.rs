@@ -77,7 +77,7 @@ impl Unary for Erf {
 pub(super) struct Tanh;
 
 /// `2 sqrt(2 / pi)`.
-const LINEAR: f32 = 1.595_769_1;
+const LINEAR: f32 = 1.595_769;
 /// `2 sqrt(2 / pi) 0.044715`.
 const CUBIC: f32 = 0.071_354_814;
 

@@ -1,18 +1,18 @@
-//! Small matrix products, the parts of attention.
+//! Small matrix products, the parts of attention and of Winograd's convolution.
 
 use pulp::Simd;
 
 /// Rows of a panel with 32 registers: 6 times 4 vectors of sums.
-pub(super) const ROWS: usize = 6;
+pub(crate) const ROWS: usize = 6;
 /// Rows of a panel with 16 registers: 4 times 3 vectors of sums.
-pub(super) const FEW_ROWS: usize = 4;
+pub(crate) const FEW_ROWS: usize = 4;
 
 /// Matrix of `columns` floats a row, a whole number of vectors, `stride` floats apart.
 #[derive(Clone, Copy)]
-pub(super) struct Columns<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) columns: usize,
-    pub(super) stride: usize,
+pub(crate) struct Columns<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) columns: usize,
+    pub(crate) stride: usize,
 }
 
 /// `M` rows of a product: `output = factors output + left right`, or without `factors`
@@ -22,7 +22,7 @@ pub(super) struct Columns<'a> {
 /// floats apart; what `left` gives beyond them is dropped. Every sum is one chain over `k`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // a struct here costs registers in the hot loop
-pub(super) fn panel<S: Simd, const M: usize>(
+pub(crate) fn panel<S: Simd, const M: usize>(
     simd: S,
     len: usize,
     left: impl Fn(usize) -> [f32; M] + Copy,
@@ -95,7 +95,7 @@ fn tile<S: Simd, const M: usize, const V: usize>(
 /// Columns of `M` rows of a row-major matrix from row `first` on, for [`panel`]; the last row
 /// stands for those beyond it.
 #[inline(always)]
-pub(super) fn rows_of<const M: usize>(
+pub(crate) fn rows_of<const M: usize>(
     values: &[f32],
     first: usize,
     stride: usize,

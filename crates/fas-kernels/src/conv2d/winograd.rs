@@ -1,0 +1,456 @@
+//! Convolution with 3x3 kernels and stride 1 by Winograd's minimal filtering: S. Winograd, 1980; A.
+//! Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2015,
+//! <https://arxiv.org/abs/1509.09308>, section 4.1, `F(2x2, 3x3)`.
+//!
+//! A tile of 2x2 outputs sees 4x4 inputs. Both are transformed so that the convolution becomes 16
+//! products, where the direct form has 36. For each of the 16 places this is one matrix product over
+//! the channels, `[channels_out, channels_in] [channels_in, tiles]`.
+//!
+//! Each padded plane is split into its four parity phases first, so that vectors of consecutive tiles
+//! read consecutive values.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::product::{Columns, FEW_ROWS, ROWS, panel};
+use crate::scratch::Scratch;
+use crate::simd;
+
+/// Values of a transformed tile.
+const PLACES: usize = 16;
+/// Floats of the transformed inputs and products of a block of tiles, to stay in the second-level
+/// cache with the weights of 64 channels.
+const BLOCK_FLOATS: usize = 160 * 1024;
+/// Tiles of a block at least, lest the weights be read too often.
+const BLOCK_TILES: usize = 64;
+/// Lanes of the widest vector.
+const LANES: usize = 16;
+
+/// Weights as `[channels_out][place][channels_in]`, with a gap after each output channel so that
+/// channels do not fall into the same sets of the cache.
+pub(super) struct TransformedWeight {
+    data: Scratch,
+    channels_out: usize,
+    channels_in: usize,
+}
+
+impl TransformedWeight {
+    /// Transforms `weight`, `[channels[0], channels[1], 3, 3]`; for the input's gradient with the
+    /// channels swapped and the kernel turned by half.
+    pub(super) fn new(weight: &[f32], channels: [usize; 2], turned: bool) -> Self {
+        let [rows, columns] = channels;
+        let [channels_out, channels_in] = if turned { [columns, rows] } else { channels };
+        let stride = Self::stride_of(channels_in);
+        let mut data = Scratch::new(channels_out * stride);
+        data[..channels_out * stride]
+            .par_chunks_exact_mut(stride)
+            .with_min_len(4)
+            .enumerate()
+            .for_each(|(o, output)| {
+                let mut taps = vec![0.0; 9 * channels_in];
+                for i in 0..channels_in {
+                    let at = if turned {
+                        i * columns + o
+                    } else {
+                        o * columns + i
+                    };
+                    let (kernel, _) = weight[9 * at..][..9].as_chunks::<9>();
+                    for (t, value) in kernel[0].iter().enumerate() {
+                        let t = if turned { 8 - t } else { t };
+                        taps[t * channels_in + i] = *value;
+                    }
+                }
+                simd::dispatch(WeightTask {
+                    taps: &taps,
+                    output: &mut output[..PLACES * channels_in],
+                });
+            });
+        Self {
+            data,
+            channels_out,
+            channels_in,
+        }
+    }
+
+    fn stride_of(channels_in: usize) -> usize {
+        PLACES * channels_in + LANES
+    }
+
+    /// Channels that a convolution with these weights makes.
+    pub(super) fn channels_out(&self) -> usize {
+        self.channels_out
+    }
+}
+
+/// `G g G^T` of the kernels of one output channel.
+struct WeightTask<'a> {
+    /// `[tap][channels_in]`
+    taps: &'a [f32],
+    /// `[place][channels_in]`
+    output: &'a mut [f32],
+}
+
+impl WithSimd for WeightTask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.taps.len() / 9;
+        for first in (0..channels).step_by(S::F32_LANES) {
+            let count = S::F32_LANES.min(channels - first);
+            // Columns, then rows.
+            let mut columns = [[simd.splat_f32s(0.0); 4]; 3];
+            for (x, column) in columns.iter_mut().enumerate() {
+                let mut taps = [simd.splat_f32s(0.0); 3];
+                for (y, tap) in taps.iter_mut().enumerate() {
+                    let from = &self.taps[(3 * y + x) * channels + first..][..count];
+                    *tap = simd.partial_load_f32s(from);
+                }
+                *column = filter(simd, taps);
+            }
+            for y in 0..4 {
+                let row = filter(simd, [columns[0][y], columns[1][y], columns[2][y]]);
+                for (x, value) in row.into_iter().enumerate() {
+                    let to = &mut self.output[(4 * y + x) * channels + first..][..count];
+                    simd.partial_store_f32s(to, value);
+                }
+            }
+        }
+    }
+}
+
+/// `G g`.
+#[inline(always)]
+fn filter<S: Simd>(simd: S, [a, b, c]: [S::f32s; 3]) -> [S::f32s; 4] {
+    let half = simd.splat_f32s(0.5);
+    let ends = simd.mul_f32s(half, simd.add_f32s(a, c));
+    let middle = simd.mul_f32s(half, b);
+    let [sum, difference] = [simd.add_f32s(ends, middle), simd.sub_f32s(ends, middle)];
+    [a, sum, difference, c]
+}
+
+/// `B^T d`.
+#[inline(always)]
+fn differences<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
+    [
+        simd.sub_f32s(a, c),
+        simd.add_f32s(b, c),
+        simd.sub_f32s(c, b),
+        simd.sub_f32s(b, d),
+    ]
+}
+
+/// `A^T m`.
+#[inline(always)]
+fn sums<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
+    [
+        simd.add_f32s(simd.add_f32s(a, b), c),
+        simd.sub_f32s(simd.sub_f32s(b, c), d),
+    ]
+}
+
+/// A convolution of a batch.
+pub(super) struct Winograd<'a> {
+    /// `[batch_size, channels_in, height, width]`
+    pub(super) source: &'a [f32],
+    /// Height and width.
+    pub(super) size: [usize; 2],
+    pub(super) weight: &'a TransformedWeight,
+    pub(super) bias: Option<&'a [f32]>,
+}
+
+impl Winograd<'_> {
+    /// Computes `output`, `[batch_size, channels_out, height, width]`; whether all of it is finite.
+    pub(super) fn run(&self, output: &mut [f32]) -> bool {
+        let pixels = self.size[0] * self.size[1];
+        let TransformedWeight {
+            channels_out,
+            channels_in,
+            ..
+        } = *self.weight;
+        let image_len = channels_out * pixels;
+        let batch_size = output.len() / image_len;
+        let threads = rayon::current_num_threads();
+        // Small images share a block; few images are split by output channels.
+        let tiles = self.size.map(|size| size.div_ceil(2));
+        let images = (BLOCK_TILES / (tiles[0] * tiles[1])).clamp(1, batch_size.div_ceil(threads));
+        let tasks = batch_size.div_ceil(images);
+        let groups = if tasks < threads {
+            threads.div_ceil(tasks).min(channels_out.div_ceil(ROWS))
+        } else {
+            1
+        };
+        let group = channels_out.div_ceil(groups);
+        let images = if groups > 1 { 1 } else { images };
+        let finite = AtomicBool::new(true);
+        output
+            .par_chunks_mut(images * image_len)
+            .enumerate()
+            .for_each(|(n, output)| {
+                // One chunk of all channels, or of some channels of one image.
+                let len = if groups > 1 {
+                    group * pixels
+                } else {
+                    output.len()
+                };
+                output
+                    .par_chunks_mut(len)
+                    .enumerate()
+                    .for_each(|(g, output)| {
+                        let task = Task {
+                            operands: self,
+                            source: &self.source[n * images * channels_in * pixels..],
+                            first_channel: g * group,
+                            channels: if groups > 1 {
+                                output.len() / pixels
+                            } else {
+                                channels_out
+                            },
+                            output,
+                        };
+                        if !simd::dispatch(task) {
+                            finite.store(false, Ordering::Relaxed);
+                        }
+                    });
+            });
+        finite.into_inner()
+    }
+}
+
+/// Some images, or some channels of one.
+struct Task<'a> {
+    operands: &'a Winograd<'a>,
+    source: &'a [f32],
+    first_channel: usize,
+    channels: usize,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Task<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        if S::REGISTER_COUNT >= 32 {
+            self.run::<S, ROWS>(simd)
+        } else {
+            self.run::<S, FEW_ROWS>(simd)
+        }
+    }
+}
+
+impl Task<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const M: usize>(self, simd: S) -> bool {
+        let Winograd {
+            size: [height, width],
+            weight,
+            bias,
+            ..
+        } = *self.operands;
+        let channels_in = weight.channels_in;
+        let [rows, columns] = [height, width].map(|size| size.div_ceil(2));
+        let image_len = self.channels * height * width;
+        let all_rows = self.output.len() / image_len * rows;
+        let wanted = (BLOCK_FLOATS / (PLACES * (channels_in + self.channels))).max(BLOCK_TILES);
+        let blocks = (all_rows * columns).div_ceil(wanted);
+        let block_rows = all_rows.div_ceil(blocks);
+        // Room for the nonsense beyond the last tile that whole vectors write.
+        let stride = (block_rows * columns + S::F32_LANES).next_multiple_of(S::F32_LANES);
+        let place_in = channels_in * stride + LANES;
+        let place_out = self.channels * stride + LANES;
+        let mut inputs = Scratch::new(PLACES * place_in);
+        let mut products = Scratch::new(PLACES * place_out);
+        let mut phases = Phases::new(block_rows.min(rows), columns);
+        let mut finite = true;
+        for first_row in (0..all_rows).step_by(block_rows) {
+            let block_rows = block_rows.min(all_rows - first_row);
+            let tiles = block_rows * columns;
+            let mut done = 0;
+            while done < block_rows {
+                let (image, y) = ((first_row + done) / rows, (first_row + done) % rows);
+                let count = (rows - y).min(block_rows - done);
+                for c in 0..channels_in {
+                    let at = (image * channels_in + c) * height * width;
+                    let plane = &self.source[at..][..height * width];
+                    phases.fill(plane, width, y, count);
+                    for r in 0..count {
+                        let to = &mut inputs[c * stride + (done + r) * columns..];
+                        phases.transform_row(simd, r, columns, to, place_in);
+                    }
+                }
+                done += count;
+            }
+            let row = TransformedWeight::stride_of(channels_in);
+            for place in 0..PLACES {
+                let right = Columns {
+                    values: &inputs[place * place_in..],
+                    columns: tiles.next_multiple_of(S::F32_LANES),
+                    stride,
+                };
+                let products = &mut products[place * place_out..][..self.channels * stride];
+                for (p, products) in products.chunks_mut(M * stride).enumerate() {
+                    let count = products.len() / stride;
+                    let first = self.first_channel + p * M;
+                    let left: [&[f32]; M] = core::array::from_fn(|m| {
+                        let at = (first + m.min(count - 1)) * row + place * channels_in;
+                        &weight.data[at..][..channels_in]
+                    });
+                    let left = |k: usize| core::array::from_fn(|m| left[m][k]);
+                    panel::<S, M>(
+                        simd,
+                        channels_in,
+                        left,
+                        right,
+                        products,
+                        stride,
+                        count,
+                        None,
+                    );
+                }
+            }
+            for c in 0..self.channels {
+                let bias = bias.map_or(0.0, |bias| bias[self.first_channel + c]);
+                for r in 0..block_rows {
+                    let (image, y) = ((first_row + r) / rows, (first_row + r) % rows);
+                    let from = &products[c * stride + r * columns..];
+                    let at = image * image_len + (c * height + 2 * y) * width;
+                    let len = width * (height - 2 * y).min(2);
+                    let to = &mut self.output[at..][..len];
+                    finite &= output_row(simd, from, place_out, bias, to, width);
+                }
+            }
+        }
+        finite
+    }
+}
+
+/// Some rows of a padded plane, split by the parity of row and column.
+struct Phases {
+    /// `[row parity][column parity][row][column]` and slack for the last vector.
+    values: Vec<f32>,
+    /// Floats of a phase and of a row of it.
+    phase: usize,
+    row: usize,
+}
+
+impl Phases {
+    /// Room for `rows` rows of `columns` tiles.
+    fn new(rows: usize, columns: usize) -> Self {
+        let row = columns + 1;
+        let phase = (rows + 1) * row;
+        Self {
+            values: vec![0.0; 4 * phase + LANES],
+            phase,
+            row,
+        }
+    }
+
+    /// Reads what `count` rows of tiles from row `first` on see of `plane`.
+    #[inline(always)]
+    fn fill(&mut self, plane: &[f32], width: usize, first: usize, count: usize) {
+        let height = plane.len() / width;
+        for y in 0..2 * count + 2 {
+            let at = y % 2 * 2 * self.phase + y / 2 * self.row;
+            let (even, odd) = self.values[at..].split_at_mut(self.phase);
+            let (even, odd) = (&mut even[..self.row], &mut odd[..self.row]);
+            // Padded row and column are one more than those of the plane.
+            let Some(y) = (2 * first + y).checked_sub(1).filter(|y| *y < height) else {
+                even.fill(0.0);
+                odd.fill(0.0);
+                continue;
+            };
+            let (pairs, last) = plane[y * width..][..width].as_chunks::<2>();
+            even[0] = 0.0;
+            for ((pair, even), odd) in pairs.iter().zip(&mut even[1..]).zip(&mut *odd) {
+                [*odd, *even] = *pair;
+            }
+            odd[pairs.len()] = last.first().copied().unwrap_or(0.0);
+            even[1 + pairs.len()..].fill(0.0);
+        }
+    }
+
+    /// `B^T d B` of row `y` of tiles, the 16 places `stride` floats apart.
+    #[inline(always)]
+    fn transform_row<S: Simd>(
+        &self,
+        simd: S,
+        y: usize,
+        columns: usize,
+        output: &mut [f32],
+        stride: usize,
+    ) {
+        for x in (0..columns).step_by(S::F32_LANES) {
+            let mut lines = [[simd.splat_f32s(0.0); 4]; 4];
+            for (dx, line) in lines.iter_mut().enumerate() {
+                let mut values = [simd.splat_f32s(0.0); 4];
+                for (dy, value) in values.iter_mut().enumerate() {
+                    let at =
+                        (dy % 2 * 2 + dx % 2) * self.phase + (y + dy / 2) * self.row + x + dx / 2;
+                    *value = S::as_simd_f32s(&self.values[at..at + S::F32_LANES]).0[0];
+                }
+                *line = differences(simd, values);
+            }
+            for dy in 0..4 {
+                let [a, b, c, d] = lines;
+                let line = differences(simd, [a[dy], b[dy], c[dy], d[dy]]);
+                for (dx, value) in line.into_iter().enumerate() {
+                    let to = &mut output[(4 * dy + dx) * stride + x..][..S::F32_LANES];
+                    S::as_mut_simd_f32s(to).0[0] = value;
+                }
+            }
+        }
+    }
+}
+
+/// `A^T m A` of one row of tiles of one channel: one or two rows of `width` outputs. Whether all are
+/// finite.
+#[inline(always)]
+fn output_row<S: Simd>(
+    simd: S,
+    products: &[f32],
+    stride: usize,
+    bias: f32,
+    output: &mut [f32],
+    width: usize,
+) -> bool {
+    const EXPONENT: u32 = 0x7F80_0000;
+    let bias = simd.splat_f32s(bias);
+    let mut bad = false;
+    for x in (0..width.div_ceil(2)).step_by(S::F32_LANES) {
+        let mut lines = [[simd.splat_f32s(0.0); 2]; 4];
+        for (dx, line) in lines.iter_mut().enumerate() {
+            let mut values = [simd.splat_f32s(0.0); 4];
+            for (dy, value) in values.iter_mut().enumerate() {
+                let from = &products[(4 * dy + dx) * stride + x..][..S::F32_LANES];
+                *value = S::as_simd_f32s(from).0[0];
+            }
+            *line = sums(simd, values);
+        }
+        for (dy, output) in output.chunks_exact_mut(width).enumerate() {
+            let [a, b, c, d] = lines;
+            let pair = sums(simd, [a[dy], b[dy], c[dy], d[dy]]);
+            let mut halves = [[0.0_f32; LANES]; 2];
+            for (half, value) in halves.iter_mut().zip(pair) {
+                let (to, _) = S::as_mut_simd_f32s(&mut half[..S::F32_LANES]);
+                to[0] = simd.add_f32s(value, bias);
+            }
+            let last = width.min(2 * (x + S::F32_LANES));
+            let output = &mut output[2 * x..last];
+            let (pairs, single) = output.as_chunks_mut::<2>();
+            let [even, odd] = &halves;
+            for ((pair, even), odd) in pairs.iter_mut().zip(even).zip(odd) {
+                *pair = [*even, *odd];
+                bad |= (even.to_bits() & EXPONENT == EXPONENT)
+                    | (odd.to_bits() & EXPONENT == EXPONENT);
+            }
+            if let [single] = single {
+                *single = even[pairs.len()];
+                bad |= !single.is_finite();
+            }
+        }
+    }
+    !bad
+}
