@@ -10,6 +10,7 @@ pub(crate) fn render(test: &Path, evaluation: &Evaluation) -> String {
     let mut text = String::new();
     heading(&mut text, test, evaluation).expect("writing to a string");
     rates(&mut text, evaluation).expect("writing to a string");
+    threshold_free(&mut text, evaluation).expect("writing to a string");
     footer(&mut text, evaluation).expect("writing to a string");
     text
 }
@@ -95,7 +96,11 @@ fn rates(text: &mut String, evaluation: &Evaluation) -> std::fmt::Result {
         None,
         bootstrap.map(|b| b.acer_pooled),
     )?;
-    line(text, "accuracy", evaluation.accuracy, None, None)?;
+    line(text, "accuracy", evaluation.accuracy, None, None)
+}
+
+fn threshold_free(text: &mut String, evaluation: &Evaluation) -> std::fmt::Result {
+    let bootstrap = evaluation.bootstrap.as_ref();
     writeln!(text, "\nwhatever the threshold")?;
     line(
         text,

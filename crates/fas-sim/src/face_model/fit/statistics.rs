@@ -30,36 +30,9 @@ pub(super) fn nuisance(
         .iter()
         .map(|l| [displacement(l), displacement(&mirrored(l))])
         .collect();
-    let both = || shapes.iter().flatten();
+    let modes = ShapeModes::of(&shapes);
+    let scores = nuisance_scores(&shapes, &modes, &side_light(&faces.odd));
     let samples = 2.0 * shapes.len() as f64;
-    let covariance = Mat::from_fn(SHAPE_LEN, SHAPE_LEN, |i, j| {
-        both().map(|s| s[i] * s[j]).sum::<f64>() / samples
-    });
-    let eigen = covariance
-        .self_adjoint_eigen(Side::Lower)
-        .expect("a finite 10 x 10 matrix");
-    let from_top = |mode: usize| SHAPE_LEN - 1 - mode;
-    let vector = |mode: usize| -> [f64; SHAPE_LEN] {
-        std::array::from_fn(|i| eigen.U()[(i, from_top(mode))])
-    };
-    let deviation = |mode: usize| eigen.S().column_vector()[from_top(mode)].max(1e-12).sqrt();
-    let light = side_light(&faces.odd);
-
-    // Nuisances of each face and of its mirror image.
-    let scores: Vec<[[f64; NUISANCES]; 2]> = shapes
-        .iter()
-        .zip(&light)
-        .map(|(pair, &light)| {
-            [(0, light), (1, -light)].map(|(side, light)| {
-                std::array::from_fn(|n| {
-                    if n == SHAPE_LEN {
-                        return light;
-                    }
-                    dot(&vector(n), &pair[side]) / deviation(n)
-                })
-            })
-        })
-        .collect();
     let coefficient = |face: usize, component: usize| {
         let (is_odd, k) = kept[component];
         f64::from(if is_odd { odd } else { even }.scores[(face, k)])
@@ -83,30 +56,89 @@ pub(super) fn nuisance(
         .expect("a correlation matrix with a ridge");
     let by_nuisance = faer::linalg::solvers::Solve::solve(&solver, &cross);
     let residual = &own - &cross * cross.transpose();
-    let residual_factor = factor(&residual);
-    let flat = |matrix: &Mat<f64>| -> Vec<f32> {
-        (0..matrix.nrows())
-            .flat_map(|i| (0..matrix.ncols()).map(move |j| matrix[(i, j)] as f32))
+    Nuisance {
+        shape_modes: modes.flat(),
+        person_share: modes.person_share(),
+        appearance_by_nuisance: row_major(&by_nuisance.transpose().to_owned()),
+        nuisance_by_appearance: row_major(&cross),
+        residual_factor: row_major(&factor(&residual)),
+    }
+}
+
+/// Principal modes of the landmarks' displacements, largest variance first.
+struct ShapeModes {
+    vectors: [[f64; SHAPE_LEN]; SHAPE_LEN],
+    deviations: [f64; SHAPE_LEN],
+}
+
+impl ShapeModes {
+    fn of(shapes: &[[[f64; SHAPE_LEN]; 2]]) -> Self {
+        let samples = 2.0 * shapes.len() as f64;
+        let covariance = Mat::from_fn(SHAPE_LEN, SHAPE_LEN, |i, j| {
+            let products = shapes.iter().flatten().map(|s| s[i] * s[j]);
+            products.sum::<f64>() / samples
+        });
+        let eigen = covariance
+            .self_adjoint_eigen(Side::Lower)
+            .expect("a finite 10 x 10 matrix");
+        // Eigenvalues come in nondecreasing order.
+        let from_top = |mode: usize| SHAPE_LEN - 1 - mode;
+        let variance = |mode: usize| eigen.S().column_vector()[from_top(mode)];
+        Self {
+            vectors: std::array::from_fn(|mode| {
+                std::array::from_fn(|i| eigen.U()[(i, from_top(mode))])
+            }),
+            deviations: std::array::from_fn(|mode| variance(mode).max(1e-12).sqrt()),
+        }
+    }
+
+    /// One standard deviation along each mode, mode by mode.
+    fn flat(&self) -> Vec<f32> {
+        self.vectors
+            .iter()
+            .zip(self.deviations)
+            .flat_map(|(vector, deviation)| vector.map(|v| (v * deviation) as f32))
             .collect()
-    };
-    let person_share = (0..NUISANCES)
-        .map(|n| {
-            if n == SHAPE_LEN || is_odd_mode(&vector(n)) {
+    }
+
+    /// Share of the variance of each nuisance, the side light last, that belongs to the person.
+    fn person_share(&self) -> Vec<f32> {
+        let share_of = |mode: &[f64; SHAPE_LEN]| {
+            if is_odd_mode(mode) {
                 ASYMMETRIC_SHARE
             } else {
                 SYMMETRIC_SHARE
             }
-        })
-        .collect();
-    Nuisance {
-        shape_modes: (0..SHAPE_LEN)
-            .flat_map(|mode| vector(mode).map(|v| (v * deviation(mode)) as f32))
-            .collect(),
-        person_share,
-        appearance_by_nuisance: flat(&by_nuisance.transpose().to_owned()),
-        nuisance_by_appearance: flat(&cross),
-        residual_factor: flat(&residual_factor),
+        };
+        let modes = self.vectors.iter().map(share_of);
+        modes.chain(std::iter::once(ASYMMETRIC_SHARE)).collect()
     }
+}
+
+/// Nuisances of each face and of its mirror image, in standard deviations.
+fn nuisance_scores(
+    shapes: &[[[f64; SHAPE_LEN]; 2]],
+    modes: &ShapeModes,
+    light: &[f64],
+) -> Vec<[[f64; NUISANCES]; 2]> {
+    let of_shape = |shape: &[f64; SHAPE_LEN], light: f64| {
+        std::array::from_fn(|n| {
+            if n == SHAPE_LEN {
+                return light;
+            }
+            dot(&modes.vectors[n], shape) / modes.deviations[n]
+        })
+    };
+    let pairs = shapes.iter().zip(light);
+    pairs
+        .map(|([shape, mirrored], &light)| [of_shape(shape, light), of_shape(mirrored, -light)])
+        .collect()
+}
+
+fn row_major(matrix: &Mat<f64>) -> Vec<f32> {
+    (0..matrix.nrows())
+        .flat_map(|i| (0..matrix.ncols()).map(move |j| matrix[(i, j)] as f32))
+        .collect()
 }
 
 /// Lower factor `F` with `F F^T` = the nearest positive semi-definite matrix.
