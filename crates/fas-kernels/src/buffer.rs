@@ -1,6 +1,6 @@
 //! Reading and making Flex tensors.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{FlexTensor, Layout};
@@ -21,14 +21,29 @@ pub(crate) fn all_f32(tensors: &[&FlexTensor]) -> bool {
     tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
 }
 
-/// The values in row-major order, copied only if the tensor is a strided view.
-pub(crate) fn read(tensor: &FlexTensor) -> Cow<'_, [f32]> {
-    match tensor.as_slice::<f32>() {
-        Some(values) => Cow::Borrowed(values),
-        None => {
-            let copy = tensor.to_contiguous();
-            Cow::Owned(copy.storage::<f32>().to_vec())
+/// Values of a tensor in row-major order.
+pub(crate) enum Values<'a> {
+    Borrowed(&'a [f32]),
+    /// A contiguous copy.
+    Copied(FlexTensor),
+}
+
+impl Deref for Values<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Borrowed(values) => values,
+            Self::Copied(tensor) => tensor.storage::<f32>(),
         }
+    }
+}
+
+/// The values in row-major order, copied only if the tensor is a strided view.
+pub(crate) fn read(tensor: &FlexTensor) -> Values<'_> {
+    match tensor.as_slice::<f32>() {
+        Some(values) => Values::Borrowed(values),
+        None => Values::Copied(tensor.to_contiguous()),
     }
 }
 

@@ -25,6 +25,8 @@ const PLACES: usize = 16;
 const BLOCK_FLOATS: usize = 160 * 1024;
 /// Tiles of a block at least, lest the weights be read too often.
 const BLOCK_TILES: usize = 64;
+/// Output channels whose weights are transformed together.
+const WEIGHT_BLOCK: usize = 8;
 /// Lanes of the widest vector.
 const LANES: usize = 16;
 
@@ -45,27 +47,46 @@ impl TransformedWeight {
         let stride = Self::stride_of(channels_in);
         let mut data = Scratch::new(channels_out * stride);
         data[..channels_out * stride]
-            .par_chunks_exact_mut(stride)
-            .with_min_len(4)
+            .par_chunks_mut(WEIGHT_BLOCK * stride)
             .enumerate()
-            .for_each(|(o, output)| {
-                let mut taps = vec![0.0; 9 * channels_in];
-                for i in 0..channels_in {
-                    let at = if turned {
-                        i * columns + o
-                    } else {
-                        o * columns + i
-                    };
-                    let (kernel, _) = weight[9 * at..][..9].as_chunks::<9>();
-                    for (t, value) in kernel[0].iter().enumerate() {
+            .for_each(|(b, output)| {
+                let count = output.len() / stride;
+                let mut taps = vec![0.0; count * 9 * channels_in];
+                // Kernels in the order in which memory has them.
+                let (kernels, _) = weight.as_chunks::<9>();
+                let mut read = |o: usize, i: usize, kernel: &[f32; 9]| {
+                    let taps = &mut taps[o * 9 * channels_in..][..9 * channels_in];
+                    for (t, value) in kernel.iter().enumerate() {
                         let t = if turned { 8 - t } else { t };
                         taps[t * channels_in + i] = *value;
                     }
+                };
+                let first = b * WEIGHT_BLOCK;
+                if turned {
+                    for (i, kernels) in kernels.chunks_exact(columns).enumerate() {
+                        for (o, kernel) in kernels[first..first + count].iter().enumerate() {
+                            read(o, i, kernel);
+                        }
+                    }
+                } else {
+                    for (o, kernels) in kernels
+                        .chunks_exact(columns)
+                        .skip(first)
+                        .enumerate()
+                        .take(count)
+                    {
+                        for (i, kernel) in kernels.iter().enumerate() {
+                            read(o, i, kernel);
+                        }
+                    }
                 }
-                simd::dispatch(WeightTask {
-                    taps: &taps,
-                    output: &mut output[..PLACES * channels_in],
-                });
+                let taps = taps.chunks_exact(9 * channels_in);
+                for (taps, output) in taps.zip(output.chunks_exact_mut(stride)) {
+                    simd::dispatch(WeightTask {
+                        taps,
+                        output: &mut output[..PLACES * channels_in],
+                    });
+                }
             });
         Self {
             data,
