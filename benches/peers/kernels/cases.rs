@@ -57,7 +57,7 @@ pub(crate) enum Case {
 pub(crate) enum Prepared {
     Operands(Vec<Tensor<1>>),
     /// Operands and the output of the forward pass.
-    Output(Vec<Tensor<1>>, Tensor<1>),
+    Output(Vec<Tensor<1>>, Box<Tensor<1>>),
     Nothing,
 }
 
@@ -158,7 +158,7 @@ impl Case {
                     return Prepared::Operands(fresh);
                 }
                 let output = operation.run(&fresh, operands);
-                Prepared::Output(fresh, output)
+                Prepared::Output(fresh, Box::new(output))
             }
         }
     }

@@ -7,6 +7,10 @@
 //! pixels read consecutive inputs, and no im2col matrix is ever stored. Positions with
 //! `x >= columns` compute nonsense that is not copied out.
 
+use pulp::{Simd, WithSimd};
+
+use crate::simd;
+
 /// Largest number of floats read past the last plane by a vector kernel.
 const SLACK: usize = 64;
 
@@ -114,15 +118,47 @@ impl PaddedLayout {
                     copy_strided(to, from, step);
                 }
             }
-            _ => {
-                padded.fill(0.0);
-                let phase = self.plane / (self.phases * self.phases);
-                for (y, line) in source.chunks_exact(width).enumerate() {
-                    // Padded row `y + 1` and column `x + 1`: even sources fall into odd phases.
-                    let start = (y + 1) % 2 * 2 * phase + y.div_ceil(2) * self.row;
-                    copy_strided(&mut padded[start + phase..][..width.div_ceil(2)], line, 2);
-                    copy_strided(&mut padded[start + 1..][..width / 2], &line[1..], 2);
-                }
+            _ => simd::dispatch(Split {
+                layout: self,
+                source,
+                padded,
+            }),
+        }
+    }
+}
+
+/// Splits a plane into the four phases of stride 2.
+struct Split<'a> {
+    layout: &'a PaddedLayout,
+    source: &'a [f32],
+    padded: &'a mut [f32],
+}
+
+impl WithSimd for Split<'_> {
+    type Output = ();
+
+    // Plain code, but compiled for the widest vectors, which split a line in a few shuffles.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let PaddedLayout {
+            source: [_, width],
+            row,
+            plane,
+            ..
+        } = *self.layout;
+        let phase = plane / 4;
+        self.padded.fill(0.0);
+        for (y, line) in self.source.chunks_exact(width).enumerate() {
+            // Padded row `y + 1` and column `x + 1`: even sources fall into odd phases.
+            let start = (y + 1) % 2 * 2 * phase + y.div_ceil(2) * row;
+            let (odd, even) = self.padded[start..].split_at_mut(phase);
+            let (pairs, last) = line.as_chunks::<2>();
+            let odd = &mut odd[1..][..pairs.len()];
+            for ((pair, even), odd) in pairs.iter().zip(&mut *even).zip(odd) {
+                [*even, *odd] = *pair;
+            }
+            if let [last] = last {
+                even[pairs.len()] = *last;
             }
         }
     }

@@ -131,8 +131,9 @@ impl WithSimd for WeightTask<'_> {
                 }
                 *column = filter(simd, taps);
             }
-            for y in 0..4 {
-                let row = filter(simd, [columns[0][y], columns[1][y], columns[2][y]]);
+            let [a, b, c] = columns;
+            for (y, ((a, b), c)) in a.into_iter().zip(b).zip(c).enumerate() {
+                let row = filter(simd, [a, b, c]);
                 for (x, value) in row.into_iter().enumerate() {
                     let to = &mut self.output[(4 * y + x) * channels + first..][..count];
                     simd.partial_store_f32s(to, value);
