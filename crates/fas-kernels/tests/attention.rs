@@ -1,9 +1,17 @@
 //! Attention against its definition made of Burn operations, forward and every gradient.
+#![cfg(any(
+    feature = "flex",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "cuda"
+))]
 
 mod common;
 
 use burn::tensor::{Device, Tensor, activation};
-use common::{assert_close, random, with_threads};
+#[cfg(feature = "flex")]
+use common::with_threads;
+use common::{assert_close, burn_device, on_every_device, random};
 use fas_kernels::attention;
 
 /// Sizes of one comparison.
@@ -79,12 +87,12 @@ fn run(inputs: [Tensor<3>; 3], scale: f64, attention: Attention) -> Vec<(&'stati
     ]
 }
 
-#[test]
-fn equals_the_definition_forward_and_backward() {
-    let device = Device::flex().autodiff();
+fn equals_the_definition_forward_and_backward(device: Device) {
+    let device = device.autodiff();
     for case in cases() {
         let ours = run(case.inputs(&device), case.scale(), attention);
-        let burn = run(case.inputs(&device), case.scale(), defined);
+        let inputs = case.inputs(&burn_device().autodiff());
+        let burn = run(inputs, case.scale(), defined);
         for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
             // Exponentials of scores of about 10, whose rounding errors are some 1e-6.
             assert_close(ours, burn, 5e-6, &format!("{name} of {case:?}"));
@@ -92,35 +100,32 @@ fn equals_the_definition_forward_and_backward() {
     }
 }
 
-#[test]
-fn heads_are_a_leading_axis() {
-    let device = Device::flex();
+fn heads_are_a_leading_axis(device: Device) {
     let [query, key, value] = [1, 2, 3].map(|seed| random(seed, [2, 3, 10, 8], &device));
     let flat = |t: Tensor<4>| t.reshape([6, 10, 8]);
     let ours = attention(query.clone(), key.clone(), value.clone(), 0.3);
-    let burn = defined(flat(query), flat(key), flat(value), 0.3);
+    let cpu = |t| flat(t).to_device(&burn_device());
+    let burn = defined(cpu(query), cpu(key), cpu(value), 0.3);
     assert_eq!(ours.dims(), [2, 3, 10, 8]);
     assert_close(&values(ours), &values(burn), 1e-6, "heads");
 }
 
-#[test]
-fn views_are_read_in_order() {
-    let device = Device::flex();
+fn views_are_read_in_order(device: Device) {
     // As a network makes them: `[batch_size, channels, tokens]` with heads split off.
     let make = |seed| random(seed, [2, 24, 30], &device).swap_dims(1, 2);
     let [query, key, value] = [make(1), make(2), make(3)];
     let ours = attention(query.clone(), key.clone(), value.clone(), 0.3);
-    let burn = defined(query.clone(), key, value, 0.3);
+    let cpu = |t: Tensor<3>| t.to_device(&burn_device());
+    let burn = defined(cpu(query.clone()), cpu(key), cpu(value), 0.3);
     assert_close(&values(ours), &values(burn), 1e-6, "views");
     let shared = random(4, [1, 9, 24], &device).expand([2, 9, 24]);
     let ours = attention(query.clone(), shared.clone(), shared.clone(), 0.3);
-    let burn = defined(query, shared.clone(), shared, 0.3);
+    let burn = defined(cpu(query), cpu(shared.clone()), cpu(shared), 0.3);
     assert_close(&values(ours), &values(burn), 1e-6, "broadcast");
 }
 
-#[test]
-fn large_scores_do_not_overflow() {
-    let device = Device::flex().autodiff();
+fn large_scores_do_not_overflow(device: Device) {
+    let device = device.autodiff();
     // Later tiles have far larger scores than the first.
     let ramp: Vec<f32> = (0..200).map(|i| i as f32).collect();
     let key = Tensor::<1>::from_data(ramp.as_slice(), &device).reshape([1, 200, 1]);
@@ -131,9 +136,8 @@ fn large_scores_do_not_overflow() {
     assert!((y[0] - 199.0).abs() < 1e-3 && y[1].abs() < 1e-3, "{y:?}");
 }
 
-#[test]
-fn gradients_equal_finite_differences() {
-    let device = Device::flex().autodiff();
+fn gradients_equal_finite_differences(device: Device) {
+    let device = device.autodiff();
     let case = cases()[3];
     let gradients = run(case.inputs(&device), case.scale(), attention);
     for (operand, (name, gradient)) in gradients[1..].iter().enumerate() {
@@ -163,9 +167,7 @@ fn gradients_equal_finite_differences() {
     }
 }
 
-#[test]
-fn special_values_spoil_the_queries_that_see_them() {
-    let device = Device::flex();
+fn special_values_spoil_the_queries_that_see_them(device: Device) {
     let case = cases()[3];
     for special in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for operand in 0..3 {
@@ -179,7 +181,7 @@ fn special_values_spoil_the_queries_that_see_them() {
             };
             let [query, key, value] = make();
             let ours = values(attention(query, key, value, case.scale()));
-            let [query, key, value] = make();
+            let [query, key, value] = make().map(|t| t.to_device(&burn_device()));
             let burn = values(defined(query, key, value, case.scale()));
             let what = format!("{special} in operand {operand}");
             let finite = |v: &[f32]| v.iter().map(|v| v.is_finite()).collect::<Vec<_>>();
@@ -188,9 +190,7 @@ fn special_values_spoil_the_queries_that_see_them() {
     }
 }
 
-#[test]
-fn a_tile_of_minus_infinities_weighs_nothing() {
-    let device = Device::flex();
+fn a_tile_of_minus_infinities_weighs_nothing(device: Device) {
     // The first hundred scores are minus infinity, and for the second query all of them.
     let data: Vec<f32> = (0..120)
         .map(|i| if i < 100 { f32::NEG_INFINITY } else { 1.0 })
@@ -209,11 +209,12 @@ fn a_tile_of_minus_infinities_weighs_nothing() {
 #[test]
 #[should_panic(expected = "do not fit each other")]
 fn misshapen_keys_are_refused() {
-    let device = Device::flex();
+    let device = burn_device();
     let make = |tokens, channels| Tensor::<3>::zeros([1, tokens, channels], &device);
     drop(attention(make(4, 8), make(5, 8), make(4, 8), 1.0));
 }
 
+#[cfg(feature = "flex")]
 #[test]
 fn threads_do_not_change_a_bit() {
     let device = Device::flex().autodiff();
@@ -232,3 +233,13 @@ fn threads_do_not_change_a_bit() {
         assert!(one == run(2) && one == run(5), "{case:?}");
     }
 }
+
+on_every_device!(
+    equals_the_definition_forward_and_backward,
+    heads_are_a_leading_axis,
+    views_are_read_in_order,
+    large_scores_do_not_overflow,
+    gradients_equal_finite_differences,
+    special_values_spoil_the_queries_that_see_them,
+    a_tile_of_minus_infinities_weighs_nothing,
+);

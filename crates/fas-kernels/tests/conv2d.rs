@@ -1,10 +1,18 @@
 //! The convolution against Burn's own, forward and every gradient.
+#![cfg(any(
+    feature = "flex",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "cuda"
+))]
 
 mod common;
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, module};
-use common::{assert_close, random, with_threads};
+#[cfg(feature = "flex")]
+use common::with_threads;
+use common::{assert_close, burn_device, on_every_device, random};
 
 /// Sizes of one comparison.
 #[derive(Clone, Copy, Debug)]
@@ -100,12 +108,12 @@ fn fast_conv(x: Tensor<4>, w: Tensor<4>, b: Option<Tensor<1>>, o: ConvOptions<2>
     fas_kernels::conv2d(x, w, b, o)
 }
 
-#[test]
-fn equals_burn_forward_and_backward() {
-    let device = Device::flex().autodiff();
+fn equals_burn_forward_and_backward(device: Device) {
+    let device = device.autodiff();
     for case in cases() {
         let ours = run(case.inputs(&device), case.options(), fast_conv);
-        let burn = run(case.inputs(&device), case.options(), burn_conv);
+        let inputs = case.inputs(&burn_device().autodiff());
+        let burn = run(inputs, case.options(), burn_conv);
         for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
             // Sums of up to 2340 products of values in [-1, 1], in another order.
             assert_close(ours, burn, 2e-5, &format!("{name} of {case:?}"));
@@ -113,9 +121,8 @@ fn equals_burn_forward_and_backward() {
     }
 }
 
-#[test]
-fn other_options_run_the_reference() {
-    let device = Device::flex().autodiff();
+fn other_options_run_the_reference(device: Device) {
+    let device = device.autodiff();
     let case = |channels, kernel| Case {
         batch_size: 2,
         channels,
@@ -132,16 +139,14 @@ fn other_options_run_the_reference() {
         (case([4, 6], 3), ConvOptions::new([1, 1], [0, 0], [1, 1], 1)),
     ] {
         let ours = run(case.inputs(&device), options.clone(), fast_conv);
-        let burn = run(case.inputs(&device), options, burn_conv);
+        let burn = run(case.inputs(&burn_device().autodiff()), options, burn_conv);
         for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
             assert_close(ours, burn, 1e-6, &format!("{name} of {case:?}"));
         }
     }
 }
 
-#[test]
-fn known_values() {
-    let device = Device::flex();
+fn known_values(device: Device) {
     let x = Tensor::<4>::from_data([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]], &device);
     let weight = Tensor::<4>::from_data(
         [[[[1.0, 10.0, 100.0], [0.0, 1000.0, 0.0], [0.0, 0.0, 0.5]]]],
@@ -161,14 +166,16 @@ fn known_values() {
     assert_eq!(y, expected);
 }
 
-#[test]
-fn strided_views_are_read_in_order() {
-    let device = Device::flex();
+fn strided_views_are_read_in_order(device: Device) {
     let options = ConvOptions::new([2, 2], [1, 1], [1, 1], 1);
-    let x = random(1, [6, 2, 7, 5], &device).swap_dims(0, 1);
-    let x = x.slice([0..2, 1..5, 0..7, 0..5]);
-    let weight = random(2, [3, 3, 8, 4], &device).permute([2, 3, 1, 0]);
-    let ours = fas_kernels::conv2d(x.clone(), weight.clone(), None, options.clone());
+    let inputs = |device: &Device| {
+        let x = random(1, [6, 2, 7, 5], device).swap_dims(0, 1);
+        let weight = random(2, [3, 3, 8, 4], device).permute([2, 3, 1, 0]);
+        (x.slice([0..2, 1..5, 0..7, 0..5]), weight)
+    };
+    let (x, weight) = inputs(&device);
+    let ours = fas_kernels::conv2d(x, weight, None, options.clone());
+    let (x, weight) = inputs(&burn_device());
     let burn = module::conv2d(x, weight, None, options);
     assert_close(
         &ours.into_data().try_to_vec::<f32>().unwrap(),
@@ -178,9 +185,8 @@ fn strided_views_are_read_in_order() {
     );
 }
 
-#[test]
-fn gradients_equal_finite_differences() {
-    let device = Device::flex().autodiff();
+fn gradients_equal_finite_differences(device: Device) {
+    let device = device.autodiff();
     for (kernel, stride) in [(3, 1), (3, 2), (1, 1), (1, 2)] {
         let case = Case {
             batch_size: 2,
@@ -245,9 +251,8 @@ fn gradients_equal_finite_differences() {
     }
 }
 
-#[test]
-fn only_wanted_gradients_are_made() {
-    let device = Device::flex().autodiff();
+fn only_wanted_gradients_are_made(device: Device) {
+    let device = device.autodiff();
     let case = cases()[16];
     let (x, weight, bias) = case.inputs(&device);
     let x = x.require_grad();
@@ -264,9 +269,7 @@ fn only_wanted_gradients_are_made() {
     assert!(weight.grad(&grads).is_some());
 }
 
-#[test]
-fn not_a_number_and_infinity_reach_exactly_the_outputs_that_see_them() {
-    let device = Device::flex();
+fn not_a_number_and_infinity_reach_exactly_the_outputs_that_see_them(device: Device) {
     let mut values = vec![1.0_f32; 2 * 6 * 6];
     values[2 * 6 + 3] = f32::NAN;
     values[36 + 5 * 6 + 5] = f32::INFINITY;
@@ -286,6 +289,7 @@ fn not_a_number_and_infinity_reach_exactly_the_outputs_that_see_them() {
     }
 }
 
+#[cfg(feature = "flex")]
 #[test]
 fn threads_do_not_change_a_bit() {
     let device = Device::flex().autodiff();
@@ -321,13 +325,14 @@ fn threads_do_not_change_a_bit() {
 #[test]
 #[should_panic(expected = "has 3 channels")]
 fn wrong_channels_panic() {
-    let device = Device::flex();
+    let device = burn_device();
     let x = Tensor::<4>::zeros([1, 3, 4, 4], &device);
     let weight = Tensor::<4>::zeros([1, 2, 3, 3], &device);
     fas_kernels::conv2d(x, weight, None, ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
 }
 
 /// Sizes that Winograd's transform serves: odd ones, several images a block, tails of every kind.
+#[cfg(feature = "flex")]
 const WINOGRAD: [(usize, [usize; 2], [usize; 2]); 8] = [
     (2, [16, 16], [8, 8]),
     (9, [20, 50], [4, 4]),
@@ -339,6 +344,7 @@ const WINOGRAD: [(usize, [usize; 2], [usize; 2]); 8] = [
     (1, [130, 16], [40, 70]),
 ];
 
+#[cfg(feature = "flex")]
 #[test]
 fn transformed_convolutions_keep_their_bound() {
     let device = Device::flex();
@@ -382,6 +388,7 @@ fn transformed_convolutions_keep_their_bound() {
     }
 }
 
+#[cfg(feature = "flex")]
 #[test]
 fn transformed_gradients_equal_burn() {
     let device = Device::flex().autodiff();
@@ -402,6 +409,7 @@ fn transformed_gradients_equal_burn() {
     }
 }
 
+#[cfg(feature = "flex")]
 #[test]
 fn one_bad_value_does_not_spoil_its_tile() {
     let device = Device::flex();
@@ -429,3 +437,13 @@ fn one_bad_value_does_not_spoil_its_tile() {
         }
     }
 }
+
+on_every_device!(
+    equals_burn_forward_and_backward,
+    other_options_run_the_reference,
+    known_values,
+    strided_views_are_read_in_order,
+    gradients_equal_finite_differences,
+    only_wanted_gradients_are_made,
+    not_a_number_and_infinity_reach_exactly_the_outputs_that_see_them,
+);

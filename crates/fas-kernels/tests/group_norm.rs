@@ -1,10 +1,18 @@
 //! Group normalisation against Burn's operations, forward and every gradient.
+#![cfg(any(
+    feature = "flex",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "cuda"
+))]
 
 mod common;
 
 use burn::nn::GroupNormConfig;
 use burn::tensor::{Device, Tensor, activation};
-use common::{assert_close, random, with_threads};
+#[cfg(feature = "flex")]
+use common::with_threads;
+use common::{assert_close, burn_device, on_every_device, random};
 use fas_kernels::{GroupNormOptions, group_norm};
 
 /// Inputs: x, weight, bias, and scale and shift if modulated.
@@ -93,7 +101,8 @@ fn run(
     out
 }
 
-const SHAPES: [([usize; 4], usize); 7] = [
+/// Dimensions and groups: odd ones, single pixels, more channels or pixels than a cube has units.
+const SHAPES: [([usize; 4], usize); 9] = [
     ([1, 4, 3, 5], 2),
     ([2, 6, 8, 8], 6),
     ([3, 6, 1, 1], 2),
@@ -101,18 +110,20 @@ const SHAPES: [([usize; 4], usize); 7] = [
     ([1, 64, 32, 32], 32),
     ([2, 5, 7, 1], 5),
     ([8, 24, 4, 4], 8),
+    ([2, 600, 1, 3], 1),
+    ([1, 3, 61, 29], 3),
 ];
 
-#[test]
-fn equals_burn_forward_and_backward() {
-    let device = Device::flex().autodiff();
+fn equals_burn_forward_and_backward(device: Device) {
+    let device = device.autodiff();
     for (dims, groups) in SHAPES {
         for (modulated, silu) in [(false, false), (false, true), (true, false), (true, true)] {
             let options = GroupNormOptions::new(groups)
                 .with_silu(silu)
                 .with_epsilon(1e-4);
             let ours = run(inputs(dims, modulated, &device), options, fast_norm);
-            let burn = run(inputs(dims, modulated, &device), options, burn_norm);
+            let burn = inputs(dims, modulated, &burn_device().autodiff());
+            let burn = run(burn, options, burn_norm);
             assert_eq!(ours.len(), burn.len());
             for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
                 let what = format!("{name} of {dims:?}, {options:?}, modulated {modulated}");
@@ -122,13 +133,12 @@ fn equals_burn_forward_and_backward() {
     }
 }
 
-#[test]
-fn equals_the_module() {
-    let device = Device::flex();
-    let x = random(1, [2, 12, 5, 5], &device);
-    let module = GroupNormConfig::new(4, 12).init(&device);
+fn equals_the_module(device: Device) {
+    let x = |device: &Device| random(1, [2, 12, 5, 5], device);
+    let module = GroupNormConfig::new(4, 12).init(&burn_device());
+    let burn = module.forward(x(&burn_device()));
     let ours = group_norm(
-        x.clone(),
+        x(&device),
         Tensor::ones([12], &device),
         Tensor::zeros([12], &device),
         None,
@@ -136,15 +146,14 @@ fn equals_the_module() {
     );
     assert_close(
         &ours.into_data().try_to_vec::<f32>().unwrap(),
-        &module.forward(x).into_data().try_to_vec::<f32>().unwrap(),
+        &burn.into_data().try_to_vec::<f32>().unwrap(),
         2e-6,
         "module",
     );
 }
 
-#[test]
-fn input_gradient_equals_finite_differences() {
-    let device = Device::flex().autodiff();
+fn input_gradient_equals_finite_differences(device: Device) {
+    let device = device.autodiff();
     let options = GroupNormOptions::new(2).with_silu(true);
     let dims = [2, 4, 3, 3];
     let gradients = run(inputs(dims, true, &device), options, fast_norm);
@@ -173,9 +182,45 @@ fn input_gradient_equals_finite_differences() {
     );
 }
 
-#[test]
-fn not_a_number_stays_in_its_group() {
-    let device = Device::flex();
+/// Views in other orders than memory's, and tensors that repeat one stretch of it.
+fn views_and_broadcasts_are_read_in_order(device: Device) {
+    let views = |device: &Device| {
+        let device = device.clone().autodiff();
+        let tensors = [
+            random(1, [5, 3, 8, 2], &device).permute([3, 2, 1, 0]),
+            random(2, [1, 8, 3, 1], &device).expand([2, 8, 3, 5]),
+            random(3, [2, 16, 3, 5], &device).slice([0..2, 5..13]),
+        ];
+        tensors.map(|x| Inputs {
+            x: x.detach().require_grad(),
+            weight: random(4, [16], &device)
+                .slice(4..12)
+                .detach()
+                .require_grad(),
+            bias: random(5, [1], &device).expand([8]).detach().require_grad(),
+            modulation: Some((
+                random(6, [8, 2], &device)
+                    .transpose()
+                    .detach()
+                    .require_grad(),
+                random(7, [2, 1], &device)
+                    .expand([2, 8])
+                    .detach()
+                    .require_grad(),
+            )),
+        })
+    };
+    let options = GroupNormOptions::new(4).with_silu(true);
+    for (ours, burn) in views(&device).into_iter().zip(views(&burn_device())) {
+        let ours = run(ours, options, fast_norm);
+        let burn = run(burn, options, burn_norm);
+        for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
+            assert_close(ours, burn, 2e-5, name);
+        }
+    }
+}
+
+fn not_a_number_stays_in_its_group(device: Device) {
     let mut values = vec![0.5_f32; 2 * 4 * 20];
     values[3] = f32::NAN;
     values[80 + 45] = f32::INFINITY;
@@ -194,6 +239,7 @@ fn not_a_number_stays_in_its_group() {
     }
 }
 
+#[cfg(feature = "flex")]
 #[test]
 fn threads_do_not_change_a_bit() {
     let device = Device::flex().autodiff();
@@ -215,8 +261,16 @@ fn threads_do_not_change_a_bit() {
 #[test]
 #[should_panic(expected = "5 groups do not divide the 12 channels")]
 fn uneven_groups_panic() {
-    let device = Device::flex();
+    let device = burn_device();
     let x = Tensor::<3>::zeros([1, 12, 4], &device);
     let (weight, bias) = (Tensor::ones([12], &device), Tensor::zeros([12], &device));
     group_norm(x, weight, bias, None, GroupNormOptions::new(5));
 }
+
+on_every_device!(
+    equals_burn_forward_and_backward,
+    equals_the_module,
+    input_gradient_equals_finite_differences,
+    views_and_broadcasts_are_read_in_order,
+    not_a_number_stays_in_its_group,
+);

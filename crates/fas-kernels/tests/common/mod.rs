@@ -1,7 +1,85 @@
-//! Deterministic inputs and comparisons.
+//! Deterministic inputs, comparisons, and the devices that tests run on.
 #![allow(dead_code)] // each test file uses some of them
 
 use burn::tensor::{Device, Shape, Tensor};
+
+/// Runs each test, a `fn(Device)`, on every backend whose feature is on.
+///
+/// Without a GPU those of `wgpu`, `vulkan` and `cuda` are skipped, or fail if `CI=true`.
+macro_rules! on_every_device {
+    ($($test:ident),+ $(,)?) => {
+        crate::common::on_every_device!(@module flex "flex" $($test)+);
+        crate::common::on_every_device!(@module wgpu "wgpu" $($test)+);
+        crate::common::on_every_device!(@module vulkan "vulkan" $($test)+);
+        crate::common::on_every_device!(@module cuda "cuda" $($test)+);
+    };
+    (@module $backend:ident $feature:literal $($test:ident)+) => {
+        #[cfg(feature = $feature)]
+        mod $backend {
+            $(
+                #[test]
+                fn $test() {
+                    if let Some(device) = crate::common::$backend() {
+                        super::$test(device);
+                    }
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_every_device;
+
+/// The CPU.
+#[cfg(feature = "flex")]
+pub(crate) fn flex() -> Option<Device> {
+    Some(Device::flex())
+}
+
+/// A GPU through WebGPU's shading language, which software such as Mesa's counts as.
+#[cfg(feature = "wgpu")]
+pub(crate) fn wgpu() -> Option<Device> {
+    let found = found(burn::tensor::DeviceType::Wgpu);
+    found.then(|| Device::wgpu(Default::default()))
+}
+
+/// A GPU through SPIR-V.
+#[cfg(feature = "vulkan")]
+pub(crate) fn vulkan() -> Option<Device> {
+    let found = found(burn::tensor::DeviceType::Vulkan);
+    found.then(|| Device::vulkan(Default::default()))
+}
+
+/// An NVIDIA GPU.
+#[cfg(feature = "cuda")]
+pub(crate) fn cuda() -> Option<Device> {
+    found(burn::tensor::DeviceType::Cuda).then(|| Device::cuda(0))
+}
+
+#[cfg(any(feature = "cuda", feature = "vulkan", feature = "wgpu"))]
+fn found(kind: burn::tensor::DeviceType) -> bool {
+    let found = Device::enumerate(kind.clone()).len() > 0;
+    if !found {
+        let message = format!("no {kind:?} device");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{message}");
+        println!("skipped: {message}");
+    }
+    found
+}
+
+/// The device without kernels of ours that expected values are made on: the CPU.
+pub(crate) fn burn_device() -> Device {
+    Device::flex()
+}
+
+/// What a GPU's `exp(x)` may err beside a few roundings, relative: `3 + 2 |x|` units in the last place
+/// in Vulkan ("Precision of core SPIR-V instructions") and in WebGPU.
+pub(crate) fn exp_error(device: &Device, x: f64) -> f64 {
+    if device.clone().without_autodiff() == Device::flex() {
+        0.0
+    } else {
+        (3.0 + 2.0 * x.abs()) * f64::from(f32::EPSILON)
+    }
+}
 
 /// Values in `[-1, 1)` that depend on `seed` and the position only.
 pub(crate) fn random<const D: usize>(seed: u64, dims: [usize; D], device: &Device) -> Tensor<D> {
