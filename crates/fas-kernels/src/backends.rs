@@ -9,9 +9,62 @@ use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
 use crate::{attention, conv2d, gelu, group_norm, silu, softmax};
 
-/// CubeCL runtimes keep the references: their fusion of elementwise operations is close to ours.
+/// The forward convolution is Burn's own, see `conv2d::cube`.
 #[cfg(feature = "cubecl")]
-impl KernelOps for burn_cubecl::CubeBackend {}
+impl KernelOps for burn_cubecl::CubeBackend {
+    fn convolution_input_gradient(
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        input_dims: [usize; 4],
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        conv2d::cube::input_gradient(gradient, weight, input_dims, options)
+    }
+
+    fn convolution_weight_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        weight_dims: [usize; 4],
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        conv2d::cube::weight_gradient(x, gradient, weight_dims, options)
+    }
+
+    fn convolution_bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        conv2d::cube::bias_gradient(gradient)
+    }
+
+    fn group_norm_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: GroupNormOptions,
+    ) -> FloatTensor<Self> {
+        group_norm::cube::forward(x, weight, bias, scale, shift, options)
+    }
+
+    fn group_norm_gradients(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        options: GroupNormOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        group_norm::cube::gradients(x, gradient, weight, bias, scale, shift, options)
+    }
+
+    fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        silu::cube::forward(x)
+    }
+
+    fn silu_gradient(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        silu::cube::gradient(x, gradient)
+    }
+}
 
 #[cfg(feature = "flex")]
 impl KernelOps for burn::backend::Flex {

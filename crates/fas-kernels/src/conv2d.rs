@@ -5,6 +5,8 @@
 //! operation with the same result.
 
 pub(crate) mod autodiff;
+#[cfg(feature = "cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 #[cfg(feature = "flex")]

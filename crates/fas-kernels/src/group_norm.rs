@@ -5,6 +5,8 @@
 //! 2021, <https://arxiv.org/abs/2105.05233>, equation 3 (AdaGN), with `1 + scale` for their scale.
 
 pub(crate) mod autodiff;
+#[cfg(feature = "cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod reference;

@@ -4,8 +4,9 @@
 //! device of its tensors:
 //!
 //! - on Flex (feature `flex`) a vectorised kernel that uses all cores runs, for `f32`;
-//! - on CubeCL runtimes (features `cuda`, `vulkan`, `wgpu`, `cpu`) and for other types, the
-//!   composition of Burn operations;
+//! - on CubeCL runtimes (features `cuda`, `vulkan`, `wgpu`, `cpu`) kernels of one source run, for
+//!   `f32`; the convolution and its gradients of input and weight are Burn's own there;
+//! - for other types and on other backends, the composition of Burn operations;
 //! - on an autodiff device a hand-written backward pass runs, through the kernels of the backend
 //!   below.
 //!
@@ -19,6 +20,8 @@ mod backends;
 #[cfg(feature = "flex")]
 mod buffer;
 mod conv2d;
+#[cfg(feature = "cubecl")]
+mod cube;
 #[cfg(feature = "flex")]
 mod elementwise;
 #[cfg(feature = "flex")]

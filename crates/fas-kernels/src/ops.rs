@@ -11,6 +11,10 @@ use crate::{attention, conv2d, gelu, group_norm, silu, softmax};
 ///
 /// Every default body is the reference made of Burn operations, so any backend can implement the
 /// trait with an empty `impl`. Call the functions of the crate root, not these methods.
+///
+/// With Burn's fusion a method describes its output, and the kernel of the backend below runs when the
+/// queue of operations is worked off: the numbers are the same with fusion and without. Only the
+/// convolution keeps its default body, an operation that Burn's fusion knows.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "cubecl"),
@@ -32,7 +36,7 @@ pub trait KernelOps: Backend {
 
     /// Gradient of the input, of shape `input_dims`, from the output's gradient.
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = gradient, shape = burn::tensor::Shape::from(*input_dims))]
     fn convolution_input_gradient(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -44,7 +48,7 @@ pub trait KernelOps: Backend {
 
     /// Gradient of the weight, of shape `weight_dims`, from the output's gradient.
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = gradient, shape = burn::tensor::Shape::from(*weight_dims))]
     fn convolution_weight_gradient(
         x: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -56,14 +60,14 @@ pub trait KernelOps: Backend {
 
     /// Gradient of the bias, `[channels_out]`, from the output's gradient.
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = gradient, shape = burn::tensor::Shape::new([gradient[1]]))]
     fn convolution_bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         conv2d::reference::bias_gradient::<Self>(gradient)
     }
 
     /// Group normalisation, see [`crate::group_norm()`]; a missing modulation is zeros.
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn group_norm_forward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -79,7 +83,9 @@ pub trait KernelOps: Backend {
     /// `[batch_size, channels]`, where `g` is the gradient before the activation.
     #[allow(unused_variables)]
     #[allow(clippy::too_many_arguments)]
-    #[fusion(default)]
+    #[fusion(meta = |x, _gradient, _weight, _bias, scale, _shift, _options| {
+        (x.clone(), scale.clone(), scale.clone())
+    })]
     fn group_norm_gradients(
         x: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -94,14 +100,14 @@ pub trait KernelOps: Backend {
 
     /// Sigmoid linear unit, see [`crate::silu()`].
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         silu::reference::forward::<Self>(x)
     }
 
     /// Gradient of the sigmoid linear unit's input, from its output's gradient.
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn silu_gradient(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         silu::reference::gradient::<Self>(x, gradient)
     }
