@@ -4,6 +4,8 @@
 //! algorithms 1 and 4.
 
 pub(crate) mod autodiff;
+#[cfg(feature = "cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 #[cfg(feature = "flex")]
@@ -19,10 +21,10 @@ use crate::KernelOps;
 
 /// `softmax(scale query key^T) value`, a usual scale being `1 / sqrt(channels)`.
 ///
-/// On Flex, memory beyond inputs and output is a few copies of them: scores live in tiles. The
-/// backward pass computes them again from the saved logarithms of the rows' sums. Results do not
-/// depend on the number of threads. As with softmax, a query with a NaN or plus infinity among its
-/// scores, or with minus infinities only, gives NaN.
+/// Scores live in tiles. Memory beyond inputs and output is a few copies of them on Flex, and one or
+/// two values a query on CubeCL runtimes. The backward pass computes scores again from the saved
+/// logarithms of the rows' sums. Results do not depend on the number of threads. As with softmax, a
+/// query with a NaN or plus infinity among its scores, or with minus infinities only, gives NaN.
 ///
 /// # Shapes
 ///

@@ -64,6 +64,56 @@ impl KernelOps for burn_cubecl::CubeBackend {
     fn silu_gradient(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         silu::cube::gradient(x, gradient)
     }
+
+    fn gelu_forward(x: FloatTensor<Self>, form: GeluForm) -> FloatTensor<Self> {
+        gelu::cube::forward(x, form)
+    }
+
+    fn gelu_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        form: GeluForm,
+    ) -> FloatTensor<Self> {
+        gelu::cube::gradient(x, gradient, form)
+    }
+
+    fn softmax_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::cube::forward(x)
+    }
+
+    fn softmax_gradient(y: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::cube::gradient(y, gradient)
+    }
+
+    fn attention_output(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        scale: f64,
+    ) -> FloatTensor<Self> {
+        attention::cube::forward(query, key, value, scale).0
+    }
+
+    fn attention_forward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        scale: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        attention::cube::forward(query, key, value, scale)
+    }
+
+    fn attention_gradients(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        log_sums: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        scale: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        attention::cube::gradients(query, key, value, output, log_sums, gradient, scale)
+    }
 }
 
 #[cfg(feature = "flex")]

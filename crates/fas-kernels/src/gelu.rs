@@ -1,9 +1,13 @@
 //! Gaussian error linear unit: D. Hendrycks, K. Gimpel, 2016, <https://arxiv.org/abs/1606.08415>.
 
 pub(crate) mod autodiff;
+#[cfg(feature = "cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod reference;
+#[cfg(any(feature = "cubecl", feature = "flex"))]
+mod tail;
 #[cfg(feature = "flex")]
 mod vector;
 
@@ -25,8 +29,9 @@ pub enum GeluForm {
 /// [`burn::tensor::activation::gelu_approximate`], whose gradient is that of the form asked for.
 ///
 /// On Flex, values of the `Erf` form are within 6e-7 of the exact ones, relative, where the exact
-/// one is at least 1e-36; those of the `Tanh` form are within 6e-7 `max(1, |x|)`. NaN and infinity
-/// pass through as in Burn: `gelu(-inf)` is NaN.
+/// one is at least 1e-36; those of the `Tanh` form are within 6e-7 `max(1, |x|)`. On CubeCL runtimes
+/// the error of the GPU's `exp` comes to it; in the `Erf` form that of `exp(-x^2 / 2)`. NaN and
+/// infinity pass through as in Burn: `gelu(-inf)` is NaN.
 ///
 /// # Example
 ///

@@ -114,14 +114,14 @@ pub trait KernelOps: Backend {
 
     /// Gaussian error linear unit, see [`crate::gelu()`].
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn gelu_forward(x: FloatTensor<Self>, form: GeluForm) -> FloatTensor<Self> {
         gelu::reference::forward::<Self>(x, form)
     }
 
     /// Gradient of the Gaussian error linear unit's input, from its output's gradient.
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn gelu_gradient(
         x: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -132,7 +132,7 @@ pub trait KernelOps: Backend {
 
     /// Softmax along the last axis, see [`crate::softmax()`].
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn softmax_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         softmax::reference::forward::<Self>(x)
     }
@@ -140,14 +140,14 @@ pub trait KernelOps: Backend {
     /// Gradient of softmax's input along the last axis, from its output `y` and the output's
     /// gradient.
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = y, shape = y)]
     fn softmax_gradient(y: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         softmax::reference::gradient::<Self>(y, gradient)
     }
 
     /// Attention, see [`crate::attention()`], over one batch axis.
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = query, shape = burn::tensor::Shape::new([query[0], query[1], value[2]]))]
     fn attention_output(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
@@ -160,7 +160,14 @@ pub trait KernelOps: Backend {
     /// The output of [`attention_output`](Self::attention_output), and the logarithm of each query's sum of
     /// exponentials, `[batch_size, queries]`.
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(meta = |query, _key, value, _scale| {
+        let (batch_size, queries) = (query.shape[0], query.shape[1]);
+        let spec = |shape| burn::backend::fusion::custom::TensorSpec::new(shape, query.dtype);
+        (
+            spec(burn::tensor::Shape::new([batch_size, queries, value.shape[2]])),
+            spec(burn::tensor::Shape::new([batch_size, queries])),
+        )
+    })]
     fn attention_forward(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
@@ -174,7 +181,9 @@ pub trait KernelOps: Backend {
     /// [`attention_forward`](Self::attention_forward) gave and the output's gradient.
     #[allow(unused_variables)]
     #[allow(clippy::too_many_arguments)]
-    #[fusion(default)]
+    #[fusion(meta = |query, key, value, _output, _log_sums, _gradient, _scale| {
+        (query.clone(), key.clone(), value.clone())
+    })]
     fn attention_gradients(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,

@@ -1,6 +1,8 @@
 //! Softmax.
 
 pub(crate) mod autodiff;
+#[cfg(feature = "cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod reference;
@@ -13,7 +15,8 @@ use crate::KernelOps;
 /// `exp(x) / sum(exp(x))` along `axis`: a drop-in for [`burn::tensor::activation::softmax`].
 ///
 /// On Flex the kernel serves the last axis, where each value is within 2e-6 of the exact one,
-/// relative, for rows of up to 4096 values; other axes are swapped with it. As in Burn, a row with a
+/// relative, for rows of up to 4096 values; other axes are swapped with it. On CubeCL runtimes the
+/// error of the GPU's `exp` comes to it. As in Burn, a row with a
 /// NaN or plus infinity, or of minus infinities only, is all NaN.
 ///
 /// # Panics

@@ -2,27 +2,13 @@
 
 use pulp::Simd;
 
+use super::tail::{TAIL, WIDTH};
 use crate::elementwise::Unary;
 use crate::exp::{decay, exp_corrected};
 
 /// `x Phi(x)`, where `Phi` is the normal distribution.
 #[derive(Clone, Copy)]
 pub(super) struct Erf;
-
-/// Coefficients of `2 Phi(-|x|) exp(x^2 / 2) / t` in powers of `t = 1 / (1 + 0.45 |x| / sqrt(2))`,
-/// lowest first: a minimax fit for `|x| <= 13.5`, within 1.3e-8, relative.
-const TAIL: [f32; 10] = [
-    0.253_867_33,
-    0.254_270_88,
-    0.224_749_2,
-    0.192_975_88,
-    0.065_393_89,
-    0.084_523_566,
-    0.008_654_875,
-    -0.197_124_32,
-    0.145_640_95,
-    -0.032_952_26,
-];
 
 impl Erf {
     /// `exp(-x^2 / 2)` and `Phi(-|x|)`, each to a few units in the last place.
@@ -35,7 +21,7 @@ impl Erf {
         let low = simd.mul_add_e_f32s(negative_half, x, simd.neg_f32s(high));
         let e = exp_corrected(simd, high, Some(low));
 
-        let width = splat(0.45 * core::f32::consts::FRAC_1_SQRT_2);
+        let width = splat(WIDTH);
         let denominator = simd.mul_add_e_f32s(simd.abs_f32s(x), width, splat(1.0));
         let t = simd.div_f32s(splat(1.0), denominator);
         let (last, rest) = TAIL.split_last().expect("not empty");
