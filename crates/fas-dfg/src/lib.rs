@@ -9,7 +9,6 @@
 
 mod error;
 mod identity_encoder;
-mod weights;
 
 pub use error::DfgError;
 pub use identity_encoder::{

@@ -67,8 +67,24 @@ impl Weights {
     ///
     /// [`WeightsError::Mismatch`] with all that is missing, unused or misshaped.
     pub fn apply<M: Module>(self, module: M, path: &Path) -> Result<M, WeightsError> {
+        self.apply_renamed(module, path, str::to_owned)
+    }
+
+    /// [`apply`](Self::apply) for a file with other names: `name_of` turns a parameter's path, such as
+    /// `conv1.bn.gamma`, into its name in the file.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Mismatch`], with the names of the file.
+    pub fn apply_renamed<M: Module>(
+        self,
+        module: M,
+        path: &Path,
+        name_of: impl Fn(&str) -> String,
+    ) -> Result<M, WeightsError> {
         let mut applier = Applier {
             path: Vec::new(),
+            name_of,
             tensors: self.tensors,
             missing: Vec::new(),
             misshaped: Vec::new(),
@@ -104,14 +120,15 @@ fn widen(view: &TensorView<'_>) -> Option<Vec<f32>> {
     }
 }
 
-struct Applier {
+struct Applier<F> {
     path: Vec<String>,
+    name_of: F,
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
     missing: Vec<String>,
     misshaped: Vec<String>,
 }
 
-impl ModuleMapper for Applier {
+impl<F: Fn(&str) -> String> ModuleMapper for Applier<F> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -121,7 +138,7 @@ impl ModuleMapper for Applier {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
+        let name = (self.name_of)(&self.path.join("."));
         let Some((shape, values)) = self.tensors.remove(&name) else {
             self.missing.push(name);
             return param;
@@ -182,6 +199,30 @@ mod tests {
                 assert!((a - b).abs() <= tolerance, "{a} {b}");
             }
         }
+    }
+
+    #[test]
+    fn names_of_another_layout_are_translated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let source = linear(2, 2);
+        save_module(&source, &path, StoredFloat::F32, &HashMap::new()).unwrap();
+        let read = read_weights(&path).unwrap();
+        let theirs = Weights {
+            tensors: read
+                .tensors
+                .into_iter()
+                .map(|(name, tensor)| (format!("model.{name}"), tensor))
+                .collect(),
+            ..Weights::default()
+        };
+        let loaded = theirs
+            .clone()
+            .apply_renamed(linear(2, 2), &path, |name| format!("model.{name}"))
+            .unwrap();
+        assert_eq!(values(&loaded), values(&source));
+        let error = theirs.apply(linear(2, 2), &path).unwrap_err().to_string();
+        assert!(error.contains("unused: [\"model.bias\""), "{error}");
     }
 
     #[test]

@@ -12,9 +12,10 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::{relu, relu6};
 use burn::tensor::{Device, Tensor, assert_shape};
+use fas_weights::read_weights;
 
 use super::IDENTITY_INPUT_SIZE;
-use crate::{DfgError, weights};
+use crate::DfgError;
 
 /// Length of an embedding.
 pub const EMBEDDING_SIZE: usize = 128;
@@ -120,11 +121,11 @@ impl MobileFaceNet {
     ///
     /// # Errors
     ///
-    /// [`DfgError::ReadWeights`] or [`DfgError::WeightFormat`] if the file is unreadable,
-    /// [`DfgError::WeightMismatch`], which lists missing, unused and misshaped tensors together, if
-    /// it holds another network.
+    /// [`DfgError::Weights`] if the file is unreadable or holds another network; then missing, unused
+    /// and misshaped tensors are listed together.
     pub fn load_weights(self, path: impl AsRef<Path>) -> Result<Self, DfgError> {
-        weights::load(self, path.as_ref(), released_name)
+        let path = path.as_ref();
+        Ok(read_weights(path)?.apply_renamed(self, path, released_name)?)
     }
 
     /// Embeddings, not normalised.
