@@ -33,7 +33,7 @@ impl GeneratorConfig {
     /// A generator for faces of 64 px that trains on a CPU.
     pub fn small(num_styles: usize) -> Self {
         Self::new(UNetConfig::small(), StyleEncoderConfig::small(num_styles))
-            .with_prediction(Prediction::LiveCentred { deviation: 0.35 })
+            .with_prediction(Prediction::LiveCentred { deviation: 0.2 })
     }
 
     /// Initializes the networks on `device`.
@@ -163,6 +163,38 @@ impl Generator {
         let generator = config.init(device);
         let networks = weights.apply(generator.networks.clone(), path)?;
         Ok((generator.with_networks(networks), card))
+    }
+
+    /// The clean image that the network sees in attacks noised to `timesteps`, without guidance: what
+    /// the error of a generator is measured on, whatever form it predicts.
+    ///
+    /// # Shapes
+    ///
+    /// - target, content, style: `[batch_size, 3, image_size, image_size]`, in `[-1, 1]`
+    /// - noise: the same, standard normal
+    /// - timesteps: `[batch_size]`
+    /// - output: as `target`, not clipped
+    pub fn denoise(
+        &self,
+        target: Tensor<4>,
+        noise: Tensor<4>,
+        content: Tensor<4>,
+        style: Tensor<4>,
+        timesteps: &Tensor<1, Int>,
+    ) -> Tensor<4> {
+        let channels = target.dims()[1];
+        let x_t = self.process.q_sample(target, timesteps, noise);
+        let condition = self
+            .networks
+            .unet
+            .condition(&self.networks.style_encoder.features(style));
+        let output = self
+            .networks
+            .unet
+            .forward(x_t.clone(), content.clone(), timesteps.clone(), &condition)
+            .narrow(1, 0, channels);
+        self.parameterisation
+            .x_start(output, x_t, content, timesteps)
     }
 
     /// Generates one attack for each (content, style) pair.

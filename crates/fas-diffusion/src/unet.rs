@@ -90,6 +90,12 @@ pub struct UNetConfig {
     /// that fine detail and noise need not pass through the network. Default: false (released)
     #[config(default = false)]
     pub input_skip: bool,
+    /// Whether the network also gives, pixel by pixel, gains of the noised image and of the live face
+    /// that are added to its output. An attack is to a good part the live face under another colour and
+    /// shade: its detail then need not pass through the channels of the first level. Default: false
+    /// (released)
+    #[config(default = false)]
+    pub pixel_gains: bool,
 }
 
 impl UNetConfig {
@@ -122,6 +128,7 @@ impl UNetConfig {
             .with_level_change(LevelChange::Convolution)
             .with_stem_patch(2)
             .with_input_skip(true)
+            .with_pixel_gains(true)
     }
 
     fn fusion(&self, channels: usize, size: usize) -> StyleFusionConfig {
@@ -231,7 +238,8 @@ impl UNetConfig {
                 }
             }
         }
-        let patched_out = self.out_channels * self.stem_patch * self.stem_patch;
+        let gains = if self.pixel_gains { 6 } else { 0 };
+        let patched_out = (self.out_channels + gains) * self.stem_patch * self.stem_patch;
         let out_in = channels + if self.input_skip { in_channels } else { 0 };
         UNet {
             time_embedding: TimeEmbeddingConfig::new(self.model_channels, self.embed_channels)
@@ -251,6 +259,7 @@ impl UNetConfig {
                 .init(device),
             image_size: self.image_size,
             stem_patch: self.stem_patch,
+            pixel_gains: self.pixel_gains,
         }
     }
 }
@@ -334,6 +343,7 @@ pub struct UNet {
     out_conv: Conv2d,
     image_size: usize,
     stem_patch: usize,
+    pixel_gains: bool,
 }
 
 impl UNet {
@@ -395,7 +405,8 @@ impl UNet {
         assert_shape!(content, [batch_size, 3, self.image_size, self.image_size]);
         let embedding = self.time_embedding.forward(timesteps);
         let mut style = style.0.iter();
-        let input = patches_to_channels(Tensor::cat(vec![x_t, content], 1), self.stem_patch);
+        let pixels = Tensor::cat(vec![x_t, content], 1);
+        let input = patches_to_channels(pixels.clone(), self.stem_patch);
 
         let mut hidden = conv2d(&self.stem, input.clone());
         observe("input_blocks.0", &hidden);
@@ -426,7 +437,21 @@ impl UNet {
                 + 1.0;
             hidden = Tensor::cat(vec![hidden, input * scale], 1);
         }
-        channels_to_patches(conv2d(&self.out_conv, hidden), self.stem_patch)
+        let output = channels_to_patches(conv2d(&self.out_conv, hidden), self.stem_patch);
+        if !self.pixel_gains {
+            return output;
+        }
+        let [_, channels, height, width] = output.dims();
+        let gains = output.clone().narrow(1, channels - 6, 6);
+        let output = output.narrow(1, 0, channels - 6);
+        let weighted = (gains * pixels).reshape([batch_size, 2, 3, height, width]);
+        let weighted: Tensor<4> = weighted.sum_dim(1).squeeze_dim(1);
+        if channels == 9 {
+            return output + weighted;
+        }
+        // The variance logits have no gains.
+        let mean = output.clone().narrow(1, 0, 3) + weighted;
+        Tensor::cat(vec![mean, output.narrow(1, 3, channels - 9)], 1)
     }
 }
 
@@ -434,7 +459,7 @@ impl UNet {
 mod tests {
     use super::*;
     use crate::StyleEncoderConfig;
-    use burn::module::Module;
+    use burn::module::{Module, Param};
 
     #[test]
     fn seven_fusions_or_sixteen() {
@@ -458,6 +483,46 @@ mod tests {
         let noise = unet.forward(images.clone(), images, timesteps, &condition);
         assert_eq!(noise.dims(), [2, 3, 64, 64]);
         assert!(unet.num_params() < 3_000_000, "{}", unet.num_params());
+    }
+
+    #[test]
+    fn pixel_gains_weigh_the_noised_image_and_the_live_face() {
+        let device = Device::default();
+        for out_channels in [3, 6] {
+            let config = UNetConfig::small().with_out_channels(out_channels);
+            let mut unet = config.init(&device);
+            // The last convolution starts at zero: its bias alone makes the maps. The gains are 2 for
+            // the noised image and -1 for the live face, the output before them 0.25.
+            let bias: Vec<f32> = (0..out_channels + 6)
+                .flat_map(|channel| {
+                    let value = match channel.checked_sub(out_channels) {
+                        None => 0.25,
+                        Some(0..3) => 2.0,
+                        Some(_) => -1.0,
+                    };
+                    [value; 4]
+                })
+                .collect();
+            unet.out_conv.bias = Some(Param::from_data(bias.as_slice(), &device));
+            let encoder = StyleEncoderConfig::small(3).init(&device);
+            let x_t = Tensor::<4>::full([1, 3, 64, 64], 0.5, &device);
+            let content = Tensor::<4>::full([1, 3, 64, 64], 0.125, &device);
+            let condition = unet.condition(&encoder.features(content.clone()));
+            let timesteps = Tensor::<1, Int>::from_data([10], &device);
+            let output = unet.forward(x_t, content, timesteps, &condition);
+            let mean: Vec<f32> = output
+                .clone()
+                .narrow(1, 0, 3)
+                .into_data()
+                .try_to_vec()
+                .unwrap();
+            assert!(mean.iter().all(|&value| value == 0.25 + 1.0 - 0.125));
+            if out_channels > 3 {
+                let rest = output.narrow(1, 3, out_channels - 3);
+                let rest: Vec<f32> = rest.into_data().try_to_vec().unwrap();
+                assert!(rest.iter().all(|&value| value == 0.25));
+            }
+        }
     }
 
     #[test]

@@ -19,6 +19,11 @@ pub struct DdimConfig {
     /// lowest noise. Default: 0
     #[config(default = 0)]
     pub stop_step: usize,
+    /// Power `p` of the spacing: the steps lie at `u^p` of the way from `stop_step` to `start_step`, for
+    /// evenly spaced `u`. 1 is even (DiffFAS), 2 the quadratic spacing of DDIM's section D.3, which
+    /// takes smaller steps where there is less noise. Default: 1
+    #[config(default = 1.0)]
+    pub spacing_power: f64,
     /// Stochasticity, in `[0, 1]`: 0 is deterministic, 1 is DDPM's variance. Default: 0
     #[config(default = 0.0)]
     pub eta: f64,
@@ -29,8 +34,7 @@ pub struct DdimConfig {
 }
 
 impl DdimConfig {
-    /// The steps from `start_step` down to `stop_step`, both included, evenly spaced and without
-    /// repetition.
+    /// The steps from `start_step` down to `stop_step`, both included, without repetition.
     ///
     /// # Panics
     ///
@@ -46,7 +50,10 @@ impl DdimConfig {
         let span = (self.start_step - self.stop_step) as f64;
         let last = (self.sampling_steps - 1).max(1) as f64;
         let mut steps: Vec<usize> = (0..self.sampling_steps)
-            .map(|index| self.start_step - (span * index as f64 / last).round() as usize)
+            .map(|index| {
+                let left = (1.0 - index as f64 / last).powf(self.spacing_power);
+                self.start_step - (span * (1.0 - left)).round() as usize
+            })
             .collect();
         steps.dedup();
         steps
@@ -127,6 +134,21 @@ mod tests {
             DdimConfig::new(3).with_sampling_steps(25).timesteps(),
             [3, 2, 1, 0]
         );
+    }
+
+    #[test]
+    fn quadratic_spacing_is_finer_at_low_noise() {
+        let steps = DdimConfig::new(900)
+            .with_sampling_steps(4)
+            .with_spacing_power(2.0)
+            .timesteps();
+        assert_eq!(steps, [900, 400, 100, 0]);
+        let stopped = DdimConfig::new(940)
+            .with_stop_step(40)
+            .with_sampling_steps(4)
+            .with_spacing_power(2.0)
+            .timesteps();
+        assert_eq!(stopped, [940, 440, 140, 40]);
     }
 
     #[test]
