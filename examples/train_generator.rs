@@ -14,13 +14,15 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Int, Tensor};
 use clap::Parser;
-use fas_data::{LeakageGuard, Protocol, Sample, Split, TrainingPurpose};
+use fas_data::{AdmittedSamples, LeakageGuard, Protocol, Sample, TrainingPurpose};
 use fas_diffusion::training::{
     GeneratorTrainer, GeneratorTrainingConfig, StyleEncoderTrainer, StyleEncoderTrainingConfig,
     TripletBatch,
 };
-use fas_diffusion::{Generator, GeneratorConfig};
-use fas_examples::{DeviceChoice, FaceFolder, FaceSplit, images_to_tensor, progress};
+use fas_diffusion::{Generator, GeneratorConfig, sample_noise};
+use fas_examples::{
+    DeviceChoice, FaceFolder, FaceSplit, images_to_tensor, progress, training_sample,
+};
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use fas_weights::StoredFloat;
 use image::{RgbImage, imageops};
@@ -71,9 +73,14 @@ struct Arguments {
 
 /// Simulated captures, and which of them belong together.
 struct Pool {
+    /// Everything but the held-out triplets.
+    samples: Vec<Sample>,
+    guard: LeakageGuard,
     live: Vec<RgbImage>,
     attacks: Vec<Attack>,
     by_style: Vec<Vec<usize>>,
+    /// Attacks of the last faces, held out of training: content, target and style image.
+    validation: Vec<[RgbImage; 3]>,
     styles: Vec<String>,
 }
 
@@ -81,6 +88,14 @@ struct Attack {
     image: RgbImage,
     live: usize,
     style: usize,
+}
+
+impl Pool {
+    fn admitted(&self, purpose: TrainingPurpose) -> Result<AdmittedSamples, String> {
+        self.guard
+            .admit(purpose, self.samples.clone())
+            .map_err(|error| error.to_string())
+    }
 }
 
 fn main() -> Result<(), String> {
@@ -131,7 +146,7 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-/// Simulates the training captures; the leakage guard sees every sample.
+/// Simulates the training captures.
 fn simulate(faces: &[Face], domains: &[Domain], arguments: &Arguments) -> Result<Pool, String> {
     let kinds: Vec<AttackKind> = AttackKind::ALL.to_vec();
     let jobs: Vec<(usize, usize)> = (0..domains.len())
@@ -140,7 +155,6 @@ fn simulate(faces: &[Face], domains: &[Domain], arguments: &Arguments) -> Result
     let sources: Vec<&str> = arguments.domains.iter().map(String::as_str).collect();
     let protocol =
         Protocol::cross_domain(&sources, "any other domain").map_err(|error| error.to_string())?;
-    let guard = LeakageGuard::new(&protocol);
     let captured = jobs
         .par_iter()
         .progress_with(progress("simulating captures", jobs.len() as u64))
@@ -154,34 +168,23 @@ fn simulate(faces: &[Face], domains: &[Domain], arguments: &Arguments) -> Result
                 .chain(chosen)
                 .map(|presentation| {
                     let id = format!("{}/{}/{}", place.name, person.subject, presentation.name());
-                    let sample = Sample {
-                        id: id.clone(),
-                        path: PathBuf::from(format!("{id}.png")),
-                        label: presentation.label(),
-                        domain: place.name.clone(),
-                        split: Split::Train,
-                        subject: person.subject.clone(),
-                        video: None,
-                        style: place.style_label(presentation),
-                        synthetic: false,
-                        quality_score: None,
-                    };
-                    guard
-                        .check_training(TrainingPurpose::Generator, std::slice::from_ref(&sample))
-                        .map_err(|error| error.to_string())?;
+                    let sample = training_sample(place, person, presentation, "generator");
                     let image = place
                         .capture(person, presentation, SIZE, arguments.seed, &id)
                         .map_err(|error| error.to_string())?;
-                    Ok((presentation, image))
+                    Ok((presentation, image, sample))
                 })
                 .collect::<Result<Vec<_>, String>>()
         })
         .collect::<Result<Vec<_>, String>>()?;
 
     let mut pool = Pool {
+        samples: Vec::new(),
+        guard: LeakageGuard::new(&protocol),
         live: Vec::new(),
         attacks: Vec::new(),
         by_style: vec![Vec::new(); domains.len() * kinds.len()],
+        validation: Vec::new(),
         styles: domains
             .iter()
             .flat_map(|domain| {
@@ -191,13 +194,25 @@ fn simulate(faces: &[Face], domains: &[Domain], arguments: &Arguments) -> Result
             })
             .collect(),
     };
-    for ((domain, _), captures) in jobs.into_iter().zip(captured) {
-        for (presentation, image) in captures {
+    let held_out = faces.len() - (faces.len() / 16).clamp(1, 16);
+    for ((domain, face), captures) in jobs.into_iter().zip(captured) {
+        for (presentation, image, sample) in captures {
             match presentation {
-                Presentation::BonaFide => pool.live.push(image),
+                Presentation::BonaFide => {
+                    pool.live.push(image);
+                    pool.samples.push(sample);
+                }
                 Presentation::Attack(kind) => {
                     let position = kinds.iter().position(|&k| k == kind).expect("one of ALL");
                     let style = domain * kinds.len() + position;
+                    if face >= held_out {
+                        let live = pool.live.last().expect("a bona fide capture comes first");
+                        let reference = &pool.attacks[pool.by_style[style][0]].image;
+                        let row = [live.clone(), image, reference.clone()];
+                        pool.validation.push(row);
+                        continue;
+                    }
+                    pool.samples.push(sample);
                     pool.by_style[style].push(pool.attacks.len());
                     pool.attacks.push(Attack {
                         image,
@@ -220,7 +235,9 @@ fn train(pool: &Pool, arguments: &Arguments, device: &Device) -> Result<Generato
     if !has_checkpoint {
         generator = train_style_encoder(generator, pool, arguments, device)?;
     }
-    let mut trainer = GeneratorTrainer::new(generator, config)
+    let admitted = pool.admitted(TrainingPurpose::Generator)?;
+    let mut trainer = GeneratorTrainer::new(generator, config, &admitted)
+        .map_err(|error| error.to_string())?
         .resume(&checkpoint)
         .map_err(|error| error.to_string())?;
     if let Some(folder) = arguments.out.parent() {
@@ -240,11 +257,39 @@ fn train(pool: &Pool, arguments: &Arguments, device: &Device) -> Result<Generato
         if done.is_multiple_of(REPORT_EVERY) || done == arguments.steps {
             let pace = started.elapsed().as_secs_f64() / (done - first) as f64;
             println!("step {done}  {pace:.3} s a step  {}", bins.take());
+            if done.is_multiple_of(4 * REPORT_EVERY) || done == arguments.steps {
+                println!(
+                    "  {}",
+                    clean_error(&trainer.averaged(), &pool.validation, device)
+                );
+            }
             save_checkpoint(&trainer, &checkpoint)?;
         }
     }
     bar.finish_and_clear();
     Ok(trainer.averaged())
+}
+
+/// Root mean square error of the clean image on the held-out triplets, noised to five levels.
+fn clean_error(generator: &Generator, triplets: &[[RgbImage; 3]], device: &Device) -> String {
+    let parts: Vec<String> = [30, 60, 120, 250, 500, 900]
+        .iter()
+        .map(|&t| {
+            let mut sum = 0.0;
+            for (index, chunk) in triplets.chunks(16).enumerate() {
+                let column = |k: usize| images_to_tensor(chunk.iter().map(|row| &row[k]), device);
+                let ids: Vec<String> = (0..chunk.len()).map(|k| format!("{index}/{k}")).collect();
+                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+                let noise = sample_noise(t as u64, &ids, 3, SIZE as usize, device);
+                let steps = Tensor::<1, Int>::full([chunk.len()], t, device);
+                let clean = generator.denoise(column(1), noise, column(0), column(2), &steps);
+                let error: f32 = (clean - column(1)).square().mean().into_scalar();
+                sum += f64::from(error) * chunk.len() as f64;
+            }
+            format!("t {t} {:.4}", (sum / triplets.len() as f64).sqrt())
+        })
+        .collect();
+    format!("held-out error of the clean image: {}", parts.join("  "))
 }
 
 fn save_checkpoint(trainer: &GeneratorTrainer, folder: &Path) -> Result<(), String> {
@@ -261,7 +306,9 @@ fn train_style_encoder(
 ) -> Result<Generator, String> {
     let mut networks = generator.networks().clone();
     let config = StyleEncoderTrainingConfig::new(arguments.encoder_steps);
-    let mut trainer = StyleEncoderTrainer::new(networks.style_encoder, config, device);
+    let admitted = pool.admitted(TrainingPurpose::StyleEncoder)?;
+    let mut trainer = StyleEncoderTrainer::new(networks.style_encoder, config, device, &admitted)
+        .map_err(|error| error.to_string())?;
     let bar = progress("training the style encoder", arguments.encoder_steps as u64);
     let mut accuracy = 0.0;
     for step in 0..arguments.encoder_steps {

@@ -4,8 +4,10 @@ mod device;
 mod faces;
 mod pixels;
 mod progress;
+mod samples;
 
 pub use device::DeviceChoice;
 pub use faces::{FaceFolder, FaceSplit};
 pub use pixels::{images_to_tensor, tensor_to_images};
 pub use progress::progress;
+pub use samples::training_sample;

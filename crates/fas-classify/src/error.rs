@@ -12,6 +12,10 @@ pub enum ClassifyError {
     /// A training set cannot be trained on.
     #[error("training set: {0}")]
     TrainingSet(TrainingSetProblem),
+    /// Samples that must not be trained on.
+    #[cfg(feature = "train")]
+    #[error(transparent)]
+    Data(#[from] fas_data::DataError),
     /// The loss is not a number.
     #[error("the loss of step {step} is {loss}: lower the learning rate or look at its batch")]
     Diverged {
@@ -50,13 +54,13 @@ pub enum TrainingSetProblem {
         expected: usize,
     },
     /// The parts of the set differ in length.
-    #[error("{images} images, {classes} classes, {quality} quality scores; give one of each")]
+    #[error("{samples} samples, {images} images, {classes} classes; give one of each")]
     Lengths {
+        /// Samples.
+        samples: usize,
         /// Images.
         images: usize,
         /// Class indices.
         classes: usize,
-        /// Quality scores.
-        quality: usize,
     },
 }

@@ -109,6 +109,19 @@ pub enum DataError {
         /// Number of offending samples.
         count: usize,
     },
+    /// Samples admitted for one purpose are used for another.
+    #[error(
+        "leakage: these samples were admitted for {admitted}, not for {asked}, in protocol {protocol}; \
+         ask the guard again, with that purpose"
+    )]
+    OtherPurpose {
+        /// What they were admitted for.
+        admitted: TrainingPurpose,
+        /// What they are used for.
+        asked: TrainingPurpose,
+        /// Protocol in force.
+        protocol: String,
+    },
 
     /// One person is in two parts that must not share people.
     #[error(

@@ -4,7 +4,7 @@
 //! The released DiffFAS pair list mixes all four domains of OCIM, so a generator trained on it has
 //! seen the target of every leave-one-out protocol. Whatever trains here asks the guard first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -80,6 +80,39 @@ impl fmt::Display for LeakageReason {
     }
 }
 
+/// Samples that a [`LeakageGuard`] let through for one purpose. Trainers take nothing else, so that
+/// no training can forget to ask.
+#[derive(Debug, Clone)]
+pub struct AdmittedSamples {
+    samples: Vec<Sample>,
+    purpose: TrainingPurpose,
+    protocol: String,
+}
+
+impl AdmittedSamples {
+    /// The samples, if they were admitted for `purpose`.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::OtherPurpose`] if they were admitted for another one.
+    pub fn for_purpose(&self, purpose: TrainingPurpose) -> Result<&[Sample], DataError> {
+        if self.purpose == purpose {
+            return Ok(&self.samples);
+        }
+        Err(DataError::OtherPurpose {
+            admitted: self.purpose,
+            asked: purpose,
+            protocol: self.protocol.clone(),
+        })
+    }
+
+    /// Domains of the samples, in alphabetical order.
+    pub fn domains(&self) -> Vec<&str> {
+        let domains: BTreeSet<&str> = self.samples.iter().map(|s| s.domain.as_str()).collect();
+        domains.into_iter().collect()
+    }
+}
+
 /// Refuses samples that a protocol keeps away from training.
 #[derive(Debug, Clone)]
 pub struct LeakageGuard {
@@ -92,6 +125,24 @@ impl LeakageGuard {
         Self {
             protocol: protocol.clone(),
         }
+    }
+
+    /// Admits samples that may be used for `purpose`.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Leakage`], which names the first sample that may not be used and counts them.
+    pub fn admit(
+        &self,
+        purpose: TrainingPurpose,
+        samples: Vec<Sample>,
+    ) -> Result<AdmittedSamples, DataError> {
+        self.check_training(purpose, &samples)?;
+        Ok(AdmittedSamples {
+            samples,
+            purpose,
+            protocol: self.protocol.name.clone(),
+        })
     }
 
     /// Checks that every sample may be used for `purpose`.
@@ -316,6 +367,31 @@ mod tests {
             assert!(alone.contains(why), "{alone}");
             assert!(error.unwrap_err().to_string().contains(first.as_str()));
         }
+    }
+
+    #[test]
+    fn samples_are_admitted_for_one_purpose() {
+        let samples = vec![
+            sample("O", "anna", Split::Train, "bona_fide"),
+            sample("I", "bert", Split::Train, "print"),
+        ];
+        let admitted = guard()
+            .admit(TrainingPurpose::Generator, samples.clone())
+            .unwrap();
+        assert_eq!(admitted.domains(), ["I", "O"]);
+        let kept = admitted.for_purpose(TrainingPurpose::Generator).unwrap();
+        assert_eq!(kept, samples);
+        let error = admitted
+            .for_purpose(TrainingPurpose::Classifier)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("training a generator, not for training a classifier"),
+            "{error}"
+        );
+        let target = vec![sample("M", "cleo", Split::Train, "print")];
+        let refused = guard().admit(TrainingPurpose::Generator, target);
+        assert!(matches!(refused, Err(DataError::Leakage { .. })));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub use error::{DataError, ManifestProblem, ProtocolProblem};
 pub use image_file::{ImageLimits, load_rgb, load_rgb_with_limits};
 pub use image_folder::list_images;
 pub use label::{Label, PaiSpecies};
-pub use leakage::{LeakageGuard, LeakageReason, TrainingPurpose};
+pub use leakage::{AdmittedSamples, LeakageGuard, LeakageReason, TrainingPurpose};
 pub use manifest::{ClassCounts, Manifest};
 pub use protocol::{HeldOut, Protocol, ProtocolSplits, TargetSplits};
 pub use sample::{Sample, Split};

@@ -17,6 +17,10 @@ pub enum DiffusionError {
         /// File in question.
         path: PathBuf,
     },
+    /// Samples that must not be trained on.
+    #[cfg(feature = "train")]
+    #[error(transparent)]
+    Data(#[from] fas_data::DataError),
     /// A checkpoint could not be written or read.
     #[error("checkpoint {path}: {reason}")]
     Checkpoint {

@@ -1,5 +1,7 @@
 //! Training of a classifier (DiffFAS, section 4.2; feature `train`).
 
+use std::collections::BTreeMap;
+
 use burn::config::Config;
 use burn::module::Module;
 use burn::optim::{
@@ -7,6 +9,7 @@ use burn::optim::{
     momentum::MomentumConfig,
 };
 use burn::tensor::{Device, Tensor, TensorData};
+use fas_data::{AdmittedSamples, TrainingPurpose};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -48,43 +51,58 @@ pub struct ClassifierTrainingConfig {
     pub seed: u64,
 }
 
-/// Samples to train on.
-#[derive(Debug, Clone, Default)]
+/// Samples to train on, with their images and classes.
+#[derive(Debug, Clone)]
 pub struct TrainingSet {
-    /// Images in `[-1, 1]`, each `3 x size x size` values.
-    pub images: Vec<Vec<f32>>,
-    /// Side of the images.
-    pub size: usize,
-    /// Class of each image; bona fide classes come first.
-    pub classes: Vec<usize>,
+    images: Vec<Vec<f32>>,
+    size: usize,
+    classes: Vec<usize>,
     /// BRISQUE of each image (lower is better), where it has one.
-    pub quality: Vec<Option<f64>>,
-    /// Group of each image, for instance its domain and class: a batch draws groups evenly.
-    pub groups: Vec<usize>,
+    quality: Vec<Option<f64>>,
+    /// Images of each domain and class: a batch draws these groups evenly.
+    groups: Vec<Vec<usize>>,
 }
 
 impl TrainingSet {
-    fn check(&self, num_classes: usize) -> Result<(), TrainingSetProblem> {
-        let lengths = [self.classes.len(), self.quality.len(), self.groups.len()];
-        if lengths.iter().any(|&length| length != self.images.len()) {
-            return Err(TrainingSetProblem::Lengths {
-                images: self.images.len(),
-                classes: self.classes.len(),
-                quality: self.quality.len(),
-            });
+    /// A set of `samples`, whose BRISQUE scores are taken from them.
+    ///
+    /// # Shapes
+    ///
+    /// - images: one a sample, in `[-1, 1]`, each `3 x size x size` values
+    /// - classes: one a sample; bona fide classes come first
+    ///
+    /// # Errors
+    ///
+    /// [`ClassifyError::Data`] if the samples were not admitted for a classifier,
+    /// [`ClassifyError::TrainingSet`] if there is none or something is missing or misshaped.
+    pub fn new(
+        samples: &AdmittedSamples,
+        images: Vec<Vec<f32>>,
+        size: usize,
+        classes: Vec<usize>,
+    ) -> Result<Self, ClassifyError> {
+        let samples = samples.for_purpose(TrainingPurpose::Classifier)?;
+        check(samples.len(), &images, size, &classes).map_err(ClassifyError::TrainingSet)?;
+        let mut groups: BTreeMap<(&str, bool), Vec<usize>> = BTreeMap::new();
+        for (index, sample) in samples.iter().enumerate() {
+            let key = (sample.domain.as_str(), sample.label.is_bona_fide());
+            groups.entry(key).or_default().push(index);
         }
-        if self.images.is_empty() {
-            return Err(TrainingSetProblem::Empty);
-        }
-        let expected = 3 * self.size * self.size;
-        if let Some(sample) = self.images.iter().position(|image| image.len() != expected) {
-            let values = self.images[sample].len();
-            return Err(TrainingSetProblem::ImageLength {
-                sample,
-                values,
-                expected,
-            });
-        }
+        Ok(Self {
+            quality: samples.iter().map(|sample| sample.quality_score).collect(),
+            groups: groups.into_values().collect(),
+            images,
+            size,
+            classes,
+        })
+    }
+
+    /// The images.
+    pub fn images(&self) -> &[Vec<f32>] {
+        &self.images
+    }
+
+    fn check_classes(&self, num_classes: usize) -> Result<(), TrainingSetProblem> {
         match self.classes.iter().position(|&class| class >= num_classes) {
             Some(sample) => Err(TrainingSetProblem::ClassOutOfRange {
                 sample,
@@ -94,15 +112,32 @@ impl TrainingSet {
             None => Ok(()),
         }
     }
+}
 
-    fn by_group(&self) -> Vec<Vec<usize>> {
-        let count = self.groups.iter().max().map_or(0, |&group| group + 1);
-        let mut members = vec![Vec::new(); count];
-        for (sample, &group) in self.groups.iter().enumerate() {
-            members[group].push(sample);
-        }
-        members.retain(|group| !group.is_empty());
-        members
+fn check(
+    samples: usize,
+    images: &[Vec<f32>],
+    size: usize,
+    classes: &[usize],
+) -> Result<(), TrainingSetProblem> {
+    if images.len() != samples || classes.len() != samples {
+        return Err(TrainingSetProblem::Lengths {
+            samples,
+            images: images.len(),
+            classes: classes.len(),
+        });
+    }
+    if samples == 0 {
+        return Err(TrainingSetProblem::Empty);
+    }
+    let expected = 3 * size * size;
+    match images.iter().position(|image| image.len() != expected) {
+        Some(sample) => Err(TrainingSetProblem::ImageLength {
+            sample,
+            values: images[sample].len(),
+            expected,
+        }),
+        None => Ok(()),
     }
 }
 
@@ -113,8 +148,8 @@ impl TrainingSet {
 ///
 /// # Errors
 ///
-/// [`ClassifyError::TrainingSet`] if the set is empty or inconsistent, [`ClassifyError::Diverged`] if
-/// the loss is not finite.
+/// [`ClassifyError::TrainingSet`] if a class is beyond the head, [`ClassifyError::Diverged`] if the loss
+/// is not finite.
 pub fn train_classifier(
     classifier: Classifier,
     num_classes: usize,
@@ -124,8 +159,8 @@ pub fn train_classifier(
     device: &Device,
     mut progress: impl FnMut(usize, f32),
 ) -> Result<Classifier, ClassifyError> {
-    set.check(num_classes).map_err(ClassifyError::TrainingSet)?;
-    let groups = set.by_group();
+    set.check_classes(num_classes)
+        .map_err(ClassifyError::TrainingSet)?;
     let device = device.clone().autodiff();
     let mut classifier = classifier.train();
     let mut optimiser = build_optimiser(&config.optimiser);
@@ -133,7 +168,7 @@ pub fn train_classifier(
     for step in 0..config.steps {
         let chosen: Vec<usize> = (0..config.batch_size)
             .map(|_| {
-                let group = &groups[random.random_range(0..groups.len())];
+                let group = &set.groups[random.random_range(0..set.groups.len())];
                 group[random.random_range(0..group.len())]
             })
             .collect();
@@ -243,16 +278,15 @@ mod tests {
     use super::*;
     use crate::loss::RelativeQualityLossConfig;
     use crate::{ClassifierConfig, ResNetConfig};
+    use fas_data::{Label, LeakageGuard, PaiSpecies, Protocol, Sample, Split};
     use fas_weights::{StoredFloat, Weights, module_bytes};
     use std::path::Path;
 
     /// Bona fide: dark; attack: bright stripes.
     fn set() -> TrainingSet {
         let size = 32;
-        let mut set = TrainingSet {
-            size,
-            ..TrainingSet::default()
-        };
+        let mut samples = Vec::new();
+        let (mut images, mut classes) = (Vec::new(), Vec::new());
         for index in 0..16usize {
             let attack = index % 2;
             let pixel = |at: usize| {
@@ -263,12 +297,33 @@ mod tests {
                     -0.4 + noise
                 }
             };
-            set.images.push((0..3 * size * size).map(pixel).collect());
-            set.classes.push(attack);
-            set.quality.push(Some(20.0 + index as f64));
-            set.groups.push(attack);
+            samples.push(sample(index, attack));
+            images.push((0..3 * size * size).map(pixel).collect());
+            classes.push(attack);
         }
-        set
+        let admitted = LeakageGuard::new(&Protocol::intra("C"))
+            .admit(TrainingPurpose::Classifier, samples)
+            .unwrap();
+        TrainingSet::new(&admitted, images, size, classes).unwrap()
+    }
+
+    fn sample(index: usize, attack: usize) -> Sample {
+        let label = match attack {
+            0 => Label::BonaFide,
+            _ => Label::Attack(PaiSpecies::Print),
+        };
+        Sample {
+            id: index.to_string(),
+            path: format!("{index}.png").into(),
+            label,
+            domain: "C".to_owned(),
+            split: Split::Train,
+            subject: index.to_string(),
+            video: None,
+            style: format!("C/{attack}"),
+            synthetic: false,
+            quality_score: Some(20.0 + index as f64),
+        }
     }
 
     /// A classifier whose weights do not come from the process-wide generator, which tests share.
@@ -316,7 +371,7 @@ mod tests {
                 "{losses:?}"
             );
             let set = set();
-            let scores = score_images(&trained, &set.images, 32, 8, &Device::default());
+            let scores = score_images(&trained, set.images(), 32, 8, &Device::default());
             for (score, class) in scores.iter().zip(set.classes) {
                 assert_eq!(*score > 0.5, class == 0, "{scores:?}");
             }

@@ -7,6 +7,7 @@ use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use fas_data::{AdmittedSamples, TrainingPurpose};
 use rand::RngExt;
 
 use crate::noise::{normal_values, seeded};
@@ -108,8 +109,18 @@ pub struct GeneratorTrainer {
 }
 
 impl GeneratorTrainer {
-    /// Starts from `generator`, on the autodiff side of its device.
-    pub fn new(generator: Generator, config: GeneratorTrainingConfig) -> Self {
+    /// Starts from `generator`, on the autodiff side of its device; the triplets of all steps are of
+    /// the samples in `pool`.
+    ///
+    /// # Errors
+    ///
+    /// [`DiffusionError::Data`] if the samples of `pool` were admitted for something else.
+    pub fn new(
+        generator: Generator,
+        config: GeneratorTrainingConfig,
+        pool: &AdmittedSamples,
+    ) -> Result<Self, DiffusionError> {
+        pool.for_purpose(TrainingPurpose::Generator)?;
         let device = generator.device().clone().autodiff();
         let unet = generator.networks.unet.clone().train();
         let average = generator.networks.unet.clone();
@@ -118,7 +129,7 @@ impl GeneratorTrainer {
             .with_weight_decay(0.0)
             .with_grad_clipping(Some(GradientClippingConfig::Norm(config.max_gradient_norm)))
             .init();
-        Self {
+        Ok(Self {
             generator,
             unet,
             average,
@@ -126,7 +137,7 @@ impl GeneratorTrainer {
             config,
             device,
             step: 0,
-        }
+        })
     }
 
     /// Steps taken so far.
@@ -336,6 +347,7 @@ impl GeneratorTrainer {
 mod tests {
     use super::*;
     use crate::{GeneratorConfig, StyleEncoderConfig, UNetConfig};
+    use fas_data::{LeakageGuard, Protocol};
 
     fn tiny() -> Generator {
         let device = Device::default();
@@ -352,6 +364,13 @@ mod tests {
         GeneratorConfig::new(unet, encoder)
             .with_prediction(crate::Prediction::LiveCentred { deviation: 0.35 })
             .init(&device)
+    }
+
+    fn trainer(generator: Generator, config: GeneratorTrainingConfig) -> GeneratorTrainer {
+        let pool = LeakageGuard::new(&Protocol::intra("C"))
+            .admit(TrainingPurpose::Generator, Vec::new())
+            .unwrap();
+        GeneratorTrainer::new(generator, config, &pool).unwrap()
     }
 
     fn batch(step: usize) -> TripletBatch {
@@ -384,14 +403,14 @@ mod tests {
         let path = folder.path().join("checkpoint");
         let config = GeneratorTrainingConfig::new(4).with_warm_up_steps(1);
         let start = tiny();
-        let mut whole = GeneratorTrainer::new(start.clone(), config.clone());
+        let mut whole = trainer(start.clone(), config.clone());
         for step in 0..4 {
             whole.step(batch(step)).unwrap();
             if step == 1 {
                 whole.checkpoint(&path).unwrap();
             }
         }
-        let mut resumed = GeneratorTrainer::new(tiny(), config).resume(&path).unwrap();
+        let mut resumed = trainer(tiny(), config).resume(&path).unwrap();
         assert_eq!(resumed.steps_taken(), 2);
         for step in 2..4 {
             resumed.step(batch(step)).unwrap();
@@ -405,7 +424,7 @@ mod tests {
             .with_warm_up_steps(1)
             .with_learning_rate(3e-3)
             .with_timestep_power(1.0);
-        let mut trainer = GeneratorTrainer::new(tiny(), config);
+        let mut trainer = trainer(tiny(), config);
         let losses: Vec<f32> = (0..60)
             .map(|_| trainer.step(batch(0)).unwrap().loss)
             .collect();
@@ -418,7 +437,7 @@ mod tests {
 
     #[test]
     fn divergence_stops_training_and_keeps_the_weights() {
-        let mut trainer = GeneratorTrainer::new(tiny(), GeneratorTrainingConfig::new(4));
+        let mut trainer = trainer(tiny(), GeneratorTrainingConfig::new(4));
         let before = weights(&trainer);
         let mut poisoned = batch(0);
         poisoned.target = poisoned.target * f32::NAN;

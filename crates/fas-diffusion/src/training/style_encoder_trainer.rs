@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
+use fas_data::{AdmittedSamples, TrainingPurpose};
 
 use crate::{DiffusionError, StyleEncoder};
 
@@ -29,10 +30,20 @@ pub struct StyleEncoderTrainer {
 }
 
 impl StyleEncoderTrainer {
-    /// Starts from `encoder`; training runs on the autodiff side of `device`.
-    pub fn new(encoder: StyleEncoder, config: StyleEncoderTrainingConfig, device: &Device) -> Self {
+    /// Starts from `encoder`; training runs on the autodiff side of `device`, on images of `pool`.
+    ///
+    /// # Errors
+    ///
+    /// [`DiffusionError::Data`] if the samples of `pool` were admitted for something else.
+    pub fn new(
+        encoder: StyleEncoder,
+        config: StyleEncoderTrainingConfig,
+        device: &Device,
+        pool: &AdmittedSamples,
+    ) -> Result<Self, DiffusionError> {
+        pool.for_purpose(TrainingPurpose::StyleEncoder)?;
         let device = device.clone().autodiff();
-        Self {
+        Ok(Self {
             encoder: encoder.train(),
             optimiser: AdamWConfig::new()
                 .with_epsilon(1e-8)
@@ -41,7 +52,7 @@ impl StyleEncoderTrainer {
             config,
             device,
             step: 0,
-        }
+        })
     }
 
     fn learning_rate(&self) -> f64 {
