@@ -9,7 +9,7 @@ use fas_classify::training::{
     ClassifierTrainingConfig, TrainingSet, score_images, train_classifier,
 };
 use fas_classify::{Classifier, ClassifierConfig, ResNetConfig};
-use fas_data::{ProtocolSplits, Sample};
+use fas_data::{LeakageGuard, ProtocolSplits, Sample, TrainingPurpose};
 use fas_metrics::{
     Bootstrap, Evaluation, EvaluationConfig, ScoreSet, ScoredSample, ThresholdPolicy, evaluate,
 };
@@ -184,47 +184,32 @@ fn classes(samples: &[Sample]) -> (BTreeMap<String, usize>, usize) {
 fn training_set(
     pictures: &Pictures<'_>,
     splits: &ProtocolSplits,
+    guard: &LeakageGuard,
     generated: Option<&Generated>,
     classes: &BTreeMap<String, usize>,
 ) -> Result<TrainingSet, String> {
-    let mut set = TrainingSet {
-        size: SIZE,
-        ..TrainingSet::default()
-    };
-    let mut domains: Vec<&str> = Vec::new();
+    let mut samples = Vec::new();
+    let mut images = Vec::new();
     for sample in &splits.train {
         let position = pictures.position(&sample.id)?;
-        if !domains.contains(&sample.domain.as_str()) {
-            domains.push(&sample.domain);
-        }
-        let domain = domains
-            .iter()
-            .position(|d| *d == sample.domain)
-            .expect("pushed above");
-        set.images.push(values(pictures.image(position)));
-        set.classes.push(classes[&sample.style]);
-        set.quality.push(pictures.quality(position));
-        set.groups
-            .push(2 * domain + usize::from(!sample.label.is_bona_fide()));
+        images.push(values(pictures.image(position)));
+        samples.push(Sample {
+            quality_score: pictures.quality(position),
+            ..sample.clone()
+        });
     }
     if let Some(generated) = generated {
-        let attack_group = |style: &str| {
-            let domain = style.split('/').next().unwrap_or(style);
-            2 * domains.iter().position(|d| *d == domain).unwrap_or(0) + 1
-        };
-        for ((image, style), quality) in generated
-            .images
-            .iter()
-            .zip(&generated.styles)
-            .zip(&generated.quality)
-        {
-            set.images.push(values(image));
-            set.classes.push(classes[style]);
-            set.quality.push(*quality);
-            set.groups.push(attack_group(style));
-        }
+        images.extend(generated.images.iter().map(values));
+        samples.extend_from_slice(&generated.samples);
     }
-    Ok(set)
+    let classes = samples
+        .iter()
+        .map(|sample| classes[&sample.style])
+        .collect();
+    let admitted = guard
+        .admit(TrainingPurpose::Classifier, samples)
+        .map_err(|error| error.to_string())?;
+    TrainingSet::new(&admitted, images, SIZE, classes).map_err(|error| error.to_string())
 }
 
 fn score_set(
@@ -260,14 +245,15 @@ fn materialised(classifier: Classifier) -> Classifier {
 pub(crate) fn train_and_evaluate(
     pictures: &Pictures<'_>,
     splits: &ProtocolSplits,
+    guard: &LeakageGuard,
     generated: Option<&Generated>,
     settings: &Settings,
     device: &Device,
 ) -> Result<Vec<RecipeResult>, String> {
     let (classes, live) = classes(&splits.train);
-    let plain = training_set(pictures, splits, None, &classes)?;
+    let plain = training_set(pictures, splits, guard, None, &classes)?;
     let mixed = match generated {
-        Some(_) => Some(training_set(pictures, splits, generated, &classes)?),
+        Some(_) => Some(training_set(pictures, splits, guard, generated, &classes)?),
         None => None,
     };
     let recipes: Vec<Recipe> = Recipe::ALL

@@ -107,10 +107,9 @@ struct Pair {
 pub(crate) struct Generated {
     /// Attacks to train on.
     pub(crate) images: Vec<RgbImage>,
-    /// Their style labels, those of the attacks whose look was taken.
-    pub(crate) styles: Vec<String>,
-    /// Their own BRISQUE.
-    pub(crate) quality: Vec<Option<f64>>,
+    /// Their samples: person of the live face, label, style and domain of the attack whose look was
+    /// taken, and their own BRISQUE.
+    pub(crate) samples: Vec<Sample>,
     /// One row a shown pair: live, style, and one picture a setting.
     pub(crate) shown: Vec<(String, Vec<RgbImage>)>,
     /// Titles of the columns of `shown`.
@@ -157,14 +156,18 @@ pub(crate) fn generate(
         Ok(images)
     };
     let images = run(&pairs, TRAINING_START, TRAINING_GUIDANCE)?;
-    let styles: Vec<String> = pairs
+    let samples = pairs
         .iter()
-        .map(|pair| pictures.sample(pair.style).style.clone())
-        .collect();
-    let quality = Brisque::new()
-        .score_many(&images)
-        .into_iter()
-        .map(Result::ok)
+        .enumerate()
+        .zip(Brisque::new().score_many(&images))
+        .map(|((number, pair), quality)| Sample {
+            id: format!("generated/{number}"),
+            path: format!("generated/{number}.png").into(),
+            subject: pictures.sample(pair.content).subject.clone(),
+            synthetic: true,
+            quality_score: quality.ok(),
+            ..pictures.sample(pair.style).clone()
+        })
         .collect();
 
     let mut shown_pairs: Vec<Pair> = Vec::new();
@@ -199,8 +202,7 @@ pub(crate) fn generate(
     bar.finish_and_clear();
     Ok(Generated {
         images,
-        styles,
-        quality,
+        samples,
         shown,
         columns,
     })

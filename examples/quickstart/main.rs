@@ -11,6 +11,7 @@
 mod detector;
 mod generation;
 mod page;
+mod people;
 mod settings;
 
 use std::time::Instant;
@@ -18,9 +19,10 @@ use std::time::Instant;
 use clap::Parser;
 use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
 use fas_quality::Brisque;
-use fas_sim::{Benchmark, BenchmarkConfig, Face, FaceModel, FacePools};
+use fas_sim::{Benchmark, BenchmarkConfig};
 
-use fas_examples::{FaceFolder, FaceSplit, progress};
+use fas_examples::progress;
+use people::People;
 use settings::Settings;
 
 fn main() -> Result<(), String> {
@@ -29,8 +31,9 @@ fn main() -> Result<(), String> {
     let device = settings.device.device()?;
     let guidance = generation::BundledGenerator::load(&settings, &device)?;
 
-    let faces = faces(&settings)?;
-    let benchmark = simulate(&faces, &settings)?;
+    let people = People::load(&settings)?;
+    println!("{}", people.summary());
+    let benchmark = simulate(&people, &settings)?;
     let protocol = protocol(&benchmark, &settings)?;
     let splits = protocol
         .select(benchmark.manifest())
@@ -39,11 +42,9 @@ fn main() -> Result<(), String> {
     guard
         .check_splits(&splits)
         .map_err(|error| error.to_string())?;
-    for purpose in [TrainingPurpose::Classifier, TrainingPurpose::StylePool] {
-        guard
-            .check_training(purpose, &splits.train)
-            .map_err(|error| error.to_string())?;
-    }
+    guard
+        .check_training(TrainingPurpose::StylePool, &splits.train)
+        .map_err(|error| error.to_string())?;
     println!(
         "{}: {} training, {} development and {} target samples, {:.0} s",
         protocol.name,
@@ -68,8 +69,14 @@ fn main() -> Result<(), String> {
         started.elapsed().as_secs_f64()
     );
 
-    let results =
-        detector::train_and_evaluate(&pictures, &splits, generated.as_ref(), &settings, &device)?;
+    let results = detector::train_and_evaluate(
+        &pictures,
+        &splits,
+        &guard,
+        generated.as_ref(),
+        &settings,
+        &device,
+    )?;
     println!(
         "detectors trained and evaluated, {:.0} s",
         started.elapsed().as_secs_f64()
@@ -97,22 +104,11 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-/// Real faces from a folder, or synthetic identities of the bundled appearance model.
-fn faces(settings: &Settings) -> Result<Vec<Face>, String> {
-    if let Some(folder) = &settings.faces {
-        return FaceFolder::open(folder)?.load(FaceSplit::Train, None, Some(settings.subjects()));
-    }
-    let model = FaceModel::bundled().map_err(|error| error.to_string())?;
-    Ok((0..settings.subjects() as u64)
-        .map(|subject| model.sample(settings.seed.wrapping_mul(1 << 20) + subject, 0))
-        .collect())
-}
-
-fn simulate(faces: &[Face], settings: &Settings) -> Result<Benchmark, String> {
+fn simulate(people: &People, settings: &Settings) -> Result<Benchmark, String> {
     let [train, development, test] = settings.subjects_per_domain();
     let config = BenchmarkConfig::ocim(train, development, test).with_seed(settings.seed);
     let bar = progress("simulating captures", 0);
-    let benchmark = Benchmark::generate(config, FacePools::Shared(faces), |done, total| {
+    let benchmark = Benchmark::generate(config, people.pools(), |done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     })

@@ -176,7 +176,11 @@ fn quality(content: &Content<'_>) -> Result<Section, ReportError> {
         .with_series("live", of(true))
         .with_series("simulated attack", of(false));
     if let Some(generated) = content.generated {
-        let scores: Vec<f64> = generated.quality.iter().flatten().copied().collect();
+        let scores: Vec<f64> = generated
+            .samples
+            .iter()
+            .filter_map(|s| s.quality_score)
+            .collect();
         if !scores.is_empty() {
             plot = plot.with_series("generated attack", scores);
         }

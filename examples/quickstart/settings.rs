@@ -11,9 +11,13 @@ pub(crate) const SIZE: usize = 64;
 #[derive(Debug, Parser)]
 #[command(about = "Faces in; generated attacks, a trained detector and a report out")]
 pub(crate) struct Settings {
-    /// Folder of face photos; without it synthetic identities are drawn.
+    /// Folder of face photos; without it synthetic identities are drawn. If it has an index with
+    /// splits, people are trained on, tuned on and tested on by it.
     #[arg(long)]
     pub(crate) faces: Option<PathBuf>,
+    /// Of a folder with splits, the subset whose test people are the target's.
+    #[arg(long, requires = "faces")]
+    pub(crate) test_subset: Option<String>,
     /// Domain that is left out of training: sim-O, sim-C, sim-I or sim-M.
     #[arg(long, default_value = "sim-O")]
     pub(crate) target: String,

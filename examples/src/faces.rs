@@ -113,6 +113,13 @@ impl FaceFolder {
         Ok(Self { entries })
     }
 
+    /// Whether there are faces for training, for development and for test.
+    pub fn has_splits(&self) -> bool {
+        [FaceSplit::Train, FaceSplit::Val, FaceSplit::Test]
+            .iter()
+            .all(|split| self.entries.iter().any(|entry| entry.split == *split))
+    }
+
     /// Reads the faces of a split (of one subset, if named), at most `limit` of them, in the order of
     /// the listing.
     ///

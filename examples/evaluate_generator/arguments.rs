@@ -1,0 +1,59 @@
+//! Command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use fas_examples::DeviceChoice;
+
+/// Side of all pictures, in pixels.
+pub(crate) const SIZE: u32 = 64;
+
+#[derive(Parser)]
+#[command(about = "Measures identity and style of generated attacks on unseen people")]
+pub(crate) struct Arguments {
+    /// Generator that `train_generator` wrote.
+    #[arg(long)]
+    pub(crate) generator: PathBuf,
+    /// Folder of faces with `index.csv`.
+    #[arg(long)]
+    pub(crate) faces: PathBuf,
+    /// Subset of the test split whose people are edited.
+    #[arg(long, default_value = "london_neutral")]
+    pub(crate) subset: String,
+    /// MobileFaceNet weights.
+    #[arg(long)]
+    pub(crate) identity_weights: PathBuf,
+    /// People edited into every style.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) people: usize,
+    /// Training steps of the independent style classifier.
+    #[arg(long, default_value_t = 600)]
+    pub(crate) judge_steps: usize,
+    /// Start steps, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "250,400,600,999")]
+    pub(crate) start_steps: Vec<usize>,
+    /// Guidance scales, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
+    pub(crate) guidance: Vec<f64>,
+    /// Network calls an image.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) sampling_steps: usize,
+    /// Last timestep, whose clean image is the result.
+    #[arg(long, default_value_t = 150)]
+    pub(crate) stop_step: usize,
+    /// Power of the spacing of the steps: 1 is even, 2 finer at low noise.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) spacing_power: f64,
+    /// Stochasticity of the sampler, 0 (DDIM) to 1 (DDPM).
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) eta: f64,
+    /// Seed of noise, captures and the judge.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) seed: u64,
+    /// Folder for the results.
+    #[arg(long, default_value = "runs/generator")]
+    pub(crate) out: PathBuf,
+    /// Backend.
+    #[arg(long, value_enum, default_value = "flex")]
+    pub(crate) device: DeviceChoice,
+}

@@ -1,0 +1,102 @@
+//! What is measured of a picture: style, identity and quality.
+
+use burn::tensor::{Device, Tensor};
+use fas_dfg::{MobileFaceNet, align_face, cosine_similarity, identity_input};
+use fas_diffusion::StyleEncoder;
+use fas_examples::images_to_tensor;
+use fas_quality::Brisque;
+use fas_sim::Face;
+use image::RgbImage;
+
+use crate::edits::Edit;
+
+/// Pictures in one call of a network.
+pub(crate) const BATCH: usize = 16;
+
+/// What was measured of one picture.
+pub(crate) struct Measured {
+    pub(crate) style_found: bool,
+    pub(crate) identity: f64,
+    pub(crate) brisque: Option<f64>,
+}
+
+pub(crate) struct Instruments<'a> {
+    pub(crate) judge: StyleEncoder,
+    pub(crate) recogniser: MobileFaceNet,
+    pub(crate) brisque: Brisque,
+    pub(crate) device: &'a Device,
+}
+
+impl Instruments<'_> {
+    pub(crate) fn embed(&self, images: &[RgbImage], faces: &[&Face]) -> Result<Tensor<2>, String> {
+        let crops = images
+            .iter()
+            .zip(faces)
+            .map(|(image, face)| {
+                let scale = image.width() as f32 / face.image.width() as f32;
+                let landmarks = face.landmarks.map(|p| p.map(|v| (v + 0.5) * scale - 0.5));
+                align_face(image, &landmarks).map_err(|error| error.to_string())
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        let parts = crops
+            .chunks(BATCH)
+            .map(|crops| self.recogniser.forward(identity_input(crops, self.device)))
+            .collect();
+        Ok(Tensor::cat(parts, 0))
+    }
+
+    pub(crate) fn measure(
+        &self,
+        edits: &[Edit],
+        images: &[RgbImage],
+        test: &[Face],
+    ) -> Result<Vec<Measured>, String> {
+        let faces: Vec<&Face> = edits.iter().map(|edit| &test[edit.person]).collect();
+        let lives: Vec<RgbImage> = edits.iter().map(|edit| edit.live.clone()).collect();
+        let cosine = cosine_similarity(self.embed(&lives, &faces)?, self.embed(images, &faces)?);
+        let cosine: Vec<f32> = cosine
+            .into_data_as::<f32>()
+            .try_to_vec()
+            .expect("f32 above");
+        let mut found: Vec<i64> = Vec::new();
+        for chunk in images.chunks(BATCH) {
+            let logits = self.judge.forward(images_to_tensor(chunk, self.device));
+            let classes = logits
+                .argmax(1)
+                .into_data()
+                .iter::<i64>()
+                .collect::<Vec<_>>();
+            found.extend(classes);
+        }
+        let brisque = self.brisque.score_many(images);
+        Ok(edits
+            .iter()
+            .zip(cosine)
+            .zip(found)
+            .zip(brisque)
+            .map(|(((edit, cosine), found), brisque)| Measured {
+                style_found: found == edit.style as i64,
+                identity: f64::from(cosine),
+                brisque: brisque.ok(),
+            })
+            .collect())
+    }
+
+    /// Mean cosine of live captures of neighbouring people.
+    pub(crate) fn different_people(&self, edits: &[Edit], test: &[Face]) -> Result<f64, String> {
+        let people = edits.iter().map(|edit| edit.person).max().unwrap_or(0) + 1;
+        let lives: Vec<RgbImage> = edits[..people]
+            .iter()
+            .map(|edit| edit.live.clone())
+            .collect();
+        let faces: Vec<&Face> = edits[..people]
+            .iter()
+            .map(|edit| &test[edit.person])
+            .collect();
+        let embedded = self.embed(&lives, &faces)?;
+        let mut rolled: Vec<Tensor<2>> = vec![embedded.clone().narrow(0, 1, people - 1)];
+        rolled.push(embedded.clone().narrow(0, 0, 1));
+        let cosine = cosine_similarity(embedded, Tensor::cat(rolled, 0));
+        Ok(f64::from(cosine.mean().into_scalar::<f32>()))
+    }
+}
