@@ -21,7 +21,7 @@ use fas_diffusion::training::{
 };
 use fas_diffusion::{Generator, GeneratorConfig, sample_noise};
 use fas_examples::{
-    DeviceChoice, FaceFolder, FaceSplit, images_to_tensor, progress, training_sample,
+    DeviceChoice, FaceFolder, FaceSplit, cost, images_to_tensor, progress, training_sample,
 };
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use fas_weights::StoredFloat;
@@ -138,11 +138,7 @@ fn main() -> Result<(), String> {
     generator
         .save(&arguments.out, StoredFloat::F16, &card)
         .map_err(|error| error.to_string())?;
-    println!(
-        "{} after {:.0} s",
-        arguments.out.display(),
-        started.elapsed().as_secs_f64()
-    );
+    println!("{}\n{}", arguments.out.display(), cost(started));
     Ok(())
 }
 

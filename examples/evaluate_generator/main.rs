@@ -25,7 +25,7 @@ use burn::tensor::Device;
 use clap::Parser;
 use fas_dfg::MobileFaceNetConfig;
 use fas_diffusion::{DdimConfig, GenerationConfig, Generator};
-use fas_examples::{FaceFolder, FaceSplit, images_to_tensor, progress, tensor_to_images};
+use fas_examples::{FaceFolder, FaceSplit, cost, images_to_tensor, progress, tensor_to_images};
 use fas_quality::Brisque;
 use fas_sim::Domain;
 use image::RgbImage;
@@ -97,11 +97,7 @@ fn main() -> Result<(), String> {
         run_time: started.elapsed(),
     }
     .write()?;
-    println!(
-        "report: {}\n{:.0} s",
-        page.display(),
-        started.elapsed().as_secs_f64()
-    );
+    println!("report: {}\n{}", page.display(), cost(started));
     Ok(())
 }
 

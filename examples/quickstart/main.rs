@@ -21,7 +21,7 @@ use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
 use fas_quality::Brisque;
 use fas_sim::{Benchmark, BenchmarkConfig};
 
-use fas_examples::progress;
+use fas_examples::{cost, progress};
 use people::People;
 use settings::Settings;
 
@@ -95,12 +95,7 @@ fn main() -> Result<(), String> {
     for result in &results {
         println!("{}", result.summary());
     }
-    println!(
-        "report: {}\n{:.0} s, peak memory {:.2} GB",
-        path.display(),
-        started.elapsed().as_secs_f64(),
-        page::peak_memory().unwrap_or(0) as f64 / 1e9
-    );
+    println!("report: {}\n{}", path.display(), cost(started));
     Ok(())
 }
 

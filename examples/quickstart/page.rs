@@ -9,6 +9,8 @@ use fas_report::{
     RunRecord, Section, Table,
 };
 
+use fas_examples::peak_memory;
+
 use crate::detector::{Pictures, RecipeResult};
 use crate::generation::{BundledGenerator, Generated};
 use crate::settings::Settings;
@@ -225,12 +227,4 @@ fn run_record(content: &Content<'_>) -> RunRecord {
         run = run.with_peak_memory(bytes);
     }
     run
-}
-
-/// Largest resident memory of this process, in bytes, where the system tells.
-pub(crate) fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(1024 * kilobytes)
 }

@@ -1,11 +1,13 @@
 //! What the examples share: the choice of a device, folders of faces, pixels as tensors.
 
+mod cost;
 mod device;
 mod faces;
 mod pixels;
 mod progress;
 mod samples;
 
+pub use cost::{cost, peak_memory};
 pub use device::DeviceChoice;
 pub use faces::{FaceFolder, FaceSplit};
 pub use pixels::{images_to_tensor, tensor_to_images};
