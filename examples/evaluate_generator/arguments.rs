@@ -47,6 +47,9 @@ pub(crate) struct Arguments {
     /// Stochasticity of the sampler, 0 (DDIM) to 1 (DDPM).
     #[arg(long, default_value_t = 0.0)]
     pub(crate) eta: f64,
+    /// Scale of the noise that is started from.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) temperature: f64,
     /// Seed of noise, captures and the judge.
     #[arg(long, default_value_t = 1000)]
     pub(crate) seed: u64,

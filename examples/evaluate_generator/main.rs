@@ -114,7 +114,9 @@ fn generate(
         .with_spacing_power(arguments.spacing_power)
         .with_eta(arguments.eta)
         .with_stop_step(arguments.stop_step.min(start));
-    let config = GenerationConfig::new(sampler).with_guidance_scale(scale);
+    let config = GenerationConfig::new(sampler)
+        .with_guidance_scale(scale)
+        .with_temperature(arguments.temperature);
     let mut images = Vec::new();
     let bar = progress("generating attacks", edits.len() as u64);
     for chunk in edits.chunks(BATCH) {
