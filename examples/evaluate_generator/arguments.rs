@@ -29,27 +29,28 @@ pub(crate) struct Arguments {
     /// Training steps of the independent style classifier.
     #[arg(long, default_value_t = 600)]
     pub(crate) judge_steps: usize,
-    /// Start steps, separated by commas.
-    #[arg(long, value_delimiter = ',', default_value = "250,400,600,999")]
+    /// Start steps, separated by commas; of this and the next two lists, the first value is kept while
+    /// another list is gone through.
+    #[arg(long, value_delimiter = ',', default_value = "999,700,400,250")]
     pub(crate) start_steps: Vec<usize>,
     /// Guidance scales, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     pub(crate) guidance: Vec<f64>,
+    /// Scales of the noise that is started from, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "0.6,0.4,0.8,1")]
+    pub(crate) temperature: Vec<f64>,
     /// Network calls an image.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 20)]
     pub(crate) sampling_steps: usize,
     /// Last timestep, whose clean image is the result.
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 40)]
     pub(crate) stop_step: usize,
     /// Power of the spacing of the steps: 1 is even, 2 finer at low noise.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 2.0)]
     pub(crate) spacing_power: f64,
     /// Stochasticity of the sampler, 0 (DDIM) to 1 (DDPM).
     #[arg(long, default_value_t = 0.0)]
     pub(crate) eta: f64,
-    /// Scale of the noise that is started from.
-    #[arg(long, default_value_t = 1.0)]
-    pub(crate) temperature: f64,
     /// Seed of noise, captures and the judge.
     #[arg(long, default_value_t = 1000)]
     pub(crate) seed: u64,

@@ -2,6 +2,7 @@
 
 use crate::edits::Edit;
 use crate::instruments::Measured;
+use crate::setting::Setting;
 
 /// Means over the people of one style, or over all edits.
 #[derive(Debug, Clone, Copy)]
@@ -37,19 +38,19 @@ impl Figures {
     }
 }
 
-/// One table column: the simulator, or the generator at one start step and guidance.
+/// One table column: the simulator, or the generator at one setting.
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) name: String,
-    /// Start step and guidance scale; `None` is the simulator.
-    pub(crate) setting: Option<(usize, f64)>,
+    /// `None` is the simulator.
+    pub(crate) setting: Option<Setting>,
     pub(crate) by_style: Vec<Figures>,
     pub(crate) all: Figures,
 }
 
 impl Column {
     pub(crate) fn new(
-        setting: Option<(usize, f64)>,
+        setting: Option<Setting>,
         num_styles: usize,
         edits: &[Edit],
         measured: &[Measured],
@@ -62,9 +63,7 @@ impl Column {
                 .collect()
         };
         Self {
-            name: setting.map_or("simulator".to_owned(), |(start, guidance)| {
-                format!("start {start}, guidance {guidance}")
-            }),
+            name: setting.map_or("simulator".to_owned(), |setting| setting.name()),
             setting,
             by_style: (0..num_styles)
                 .map(|style| Figures::new(&of_style(style)))
@@ -75,7 +74,7 @@ impl Column {
 
     pub(crate) fn summary(&self) -> String {
         format!(
-            "{:24} style {:5.1} %  identity {:.3}  BRISQUE {:.1}",
+            "{:41} style {:5.1} %  identity {:.3}  BRISQUE {:.1}",
             self.name,
             100.0 * self.all.style_accuracy,
             self.all.identity,

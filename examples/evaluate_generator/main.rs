@@ -9,8 +9,8 @@
 //! Two figures must be good at once: **identity**, the cosine of MobileFaceNet embeddings of live and
 //! generated face, beside what the simulator's own attack on the same person keeps; and **style**, the
 //! share of generated images that an independent classifier, trained on simulated attacks alone,
-//! assigns to the requested style. Writes a page with the
-//! curves, style by style, and beside it `generator.csv` and `generator.png`.
+//! assigns to the requested style. Writes a page with curves over start step, guidance scale and
+//! temperature, style by style, and beside it `generator.csv` and `generator.png`.
 
 mod arguments;
 mod edits;
@@ -18,13 +18,14 @@ mod figures;
 mod instruments;
 mod judge;
 mod page;
+mod setting;
 
 use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Parser;
 use fas_dfg::MobileFaceNetConfig;
-use fas_diffusion::{DdimConfig, GenerationConfig, Generator};
+use fas_diffusion::{GenerationConfig, Generator};
 use fas_examples::{FaceFolder, FaceSplit, cost, images_to_tensor, progress, tensor_to_images};
 use fas_quality::Brisque;
 use fas_sim::Domain;
@@ -36,6 +37,7 @@ use figures::Column;
 use instruments::{BATCH, Instruments};
 use judge::train_judge;
 use page::Results;
+use setting::Setting;
 
 fn main() -> Result<(), String> {
     let arguments = Arguments::parse();
@@ -76,15 +78,14 @@ fn main() -> Result<(), String> {
     println!("different people: cosine {different_people:.3}");
 
     let (mut columns, mut pictures) = (Vec::new(), Vec::new());
-    for &start in &arguments.start_steps {
-        for &scale in &arguments.guidance {
-            let images = generate(&generator, &edits, start, scale, &arguments, &device)?;
-            let measured = instruments.measure(&edits, &images, &test)?;
-            let column = Column::new(Some((start, scale)), styles.len(), &edits, &measured);
-            println!("{}", column.summary());
-            columns.push(column);
-            pictures.push(images);
-        }
+    for setting in Setting::all(&arguments) {
+        let config = setting.config(&arguments);
+        let images = generate(&generator, &edits, &config, arguments.seed, &device)?;
+        let measured = instruments.measure(&edits, &images, &test)?;
+        let column = Column::new(Some(setting), styles.len(), &edits, &measured);
+        println!("{}", column.summary());
+        columns.push(column);
+        pictures.push(images);
     }
     let page = Results {
         arguments: &arguments,
@@ -104,19 +105,10 @@ fn main() -> Result<(), String> {
 fn generate(
     generator: &Generator,
     edits: &[Edit],
-    start: usize,
-    scale: f64,
-    arguments: &Arguments,
+    config: &GenerationConfig,
+    seed: u64,
     device: &Device,
 ) -> Result<Vec<RgbImage>, String> {
-    let sampler = DdimConfig::new(start)
-        .with_sampling_steps(arguments.sampling_steps)
-        .with_spacing_power(arguments.spacing_power)
-        .with_eta(arguments.eta)
-        .with_stop_step(arguments.stop_step.min(start));
-    let config = GenerationConfig::new(sampler)
-        .with_guidance_scale(scale)
-        .with_temperature(arguments.temperature);
     let mut images = Vec::new();
     let bar = progress("generating attacks", edits.len() as u64);
     for chunk in edits.chunks(BATCH) {
@@ -128,7 +120,7 @@ fn generate(
         let content = images_to_tensor(chunk.iter().map(|edit| &edit.live), device);
         let style = images_to_tensor(chunk.iter().map(|edit| &edit.reference), device);
         let made = generator
-            .generate(content, style, &ids, arguments.seed, &config)
+            .generate(content, style, &ids, seed, config)
             .map_err(|error| error.to_string())?;
         images.extend(tensor_to_images(made));
         bar.inc(chunk.len() as u64);

@@ -13,6 +13,7 @@ use image::RgbImage;
 use crate::arguments::Arguments;
 use crate::edits::Edit;
 use crate::figures::{Column, Figures, styles_that_meet_the_aims};
+use crate::setting::Axis;
 
 /// Everything that was measured.
 pub(crate) struct Results<'a> {
@@ -186,45 +187,29 @@ impl Results<'_> {
         table
     }
 
-    /// Curves over the start step at the largest guidance, and over the guidance at the largest start
-    /// step, one line a style; each with its file name.
+    /// Curves over each axis that has more than one value, one line a style; each with its file name.
     fn curves(&self) -> Result<Vec<(String, Figure)>, ReportError> {
-        let settings: Vec<(usize, f64)> = self.columns.iter().filter_map(|c| c.setting).collect();
-        let last_start = settings.iter().map(|s| s.0).max().unwrap_or(0);
-        let last_scale = settings.iter().map(|s| s.1).fold(0.0, f64::max);
-        let over_start =
-            |&(start, scale): &(usize, f64)| (scale == last_scale).then_some(start as f64);
-        let over_scale = |&(start, scale): &(usize, f64)| (start == last_start).then_some(scale);
         let mut curves = Vec::new();
-        for (axis, label, fixed, x) in [
-            (
-                "start",
-                "start step",
-                format!("guidance {last_scale}"),
-                &over_start as &dyn Fn(&(usize, f64)) -> Option<f64>,
-            ),
-            (
-                "guidance",
-                "guidance scale",
-                format!("start {last_start}"),
-                &over_scale,
-            ),
-        ] {
-            let chosen: Vec<(f64, &Column)> = self
+        let Some(reference) = self.columns.first().and_then(|column| column.setting) else {
+            return Ok(curves);
+        };
+        for axis in Axis::ALL {
+            let mut chosen: Vec<(f64, &Column)> = self
                 .columns
                 .iter()
-                .filter_map(|column| Some((x(&column.setting?)?, column)))
+                .filter_map(|column| Some((axis.value(&column.setting?, &reference)?, column)))
                 .collect();
             if chosen.len() < 2 {
                 continue;
             }
+            chosen.sort_by(|a, b| a.0.total_cmp(&b.0));
             for quantity in Quantity::ALL {
                 for (domain, styles) in self.styles.chunks(AttackKind::ALL.len()).enumerate() {
                     let first = domain * AttackKind::ALL.len();
                     let name = styles[0].split('/').next().unwrap_or_default();
-                    let title = format!("{} of {name}, {fixed}", quantity.name());
-                    let mut chart =
-                        LineChart::new(&title, label, quantity.axis()).with_unit(quantity.unit());
+                    let title = format!("{} over {}: {name}", quantity.name(), axis.label());
+                    let mut chart = LineChart::new(&title, axis.label(), quantity.axis())
+                        .with_unit(quantity.unit());
                     for (offset, style) in styles.iter().enumerate() {
                         let points = chosen
                             .iter()
@@ -245,6 +230,7 @@ impl Results<'_> {
                     if let Some((text, value)) = quantity.aim() {
                         chart = chart.with_reference(text, value);
                     }
+                    let axis = axis.label().replace(' ', "_");
                     let file = format!("{}_over_{axis}_{name}", quantity.file());
                     curves.push((file, chart.figure()?));
                 }

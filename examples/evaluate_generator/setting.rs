@@ -1,0 +1,98 @@
+//! How attacks are generated, and which ways are compared.
+
+use fas_diffusion::{DdimConfig, GenerationConfig};
+
+use crate::arguments::Arguments;
+
+/// One way of generating.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Setting {
+    pub(crate) start: usize,
+    pub(crate) guidance: f64,
+    pub(crate) temperature: f64,
+}
+
+impl Setting {
+    /// The first value of each list, and beside it every other value of one list at a time.
+    pub(crate) fn all(arguments: &Arguments) -> Vec<Self> {
+        let reference = Self {
+            start: arguments.start_steps[0],
+            guidance: arguments.guidance[0],
+            temperature: arguments.temperature[0],
+        };
+        let mut settings = vec![reference];
+        settings.extend(
+            arguments.start_steps[1..]
+                .iter()
+                .map(|&start| Self { start, ..reference }),
+        );
+        settings.extend(arguments.guidance[1..].iter().map(|&guidance| Self {
+            guidance,
+            ..reference
+        }));
+        settings.extend(arguments.temperature[1..].iter().map(|&temperature| Self {
+            temperature,
+            ..reference
+        }));
+        settings
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!(
+            "start {}, guidance {}, temperature {}",
+            self.start, self.guidance, self.temperature
+        )
+    }
+
+    pub(crate) fn config(&self, arguments: &Arguments) -> GenerationConfig {
+        let sampler = DdimConfig::new(self.start)
+            .with_sampling_steps(arguments.sampling_steps)
+            .with_spacing_power(arguments.spacing_power)
+            .with_eta(arguments.eta)
+            .with_stop_step(arguments.stop_step.min(self.start));
+        GenerationConfig::new(sampler)
+            .with_guidance_scale(self.guidance)
+            .with_temperature(self.temperature)
+    }
+}
+
+/// What a curve runs over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Axis {
+    Start,
+    Guidance,
+    Temperature,
+}
+
+impl Axis {
+    pub(crate) const ALL: [Self; 3] = [Self::Start, Self::Guidance, Self::Temperature];
+
+    /// Axis label, and with `_` for spaces part of a file name.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Start => "start step",
+            Self::Guidance => "guidance scale",
+            Self::Temperature => "temperature",
+        }
+    }
+
+    /// Value of `setting`, if it is `reference` but for this axis.
+    pub(crate) fn value(self, setting: &Setting, reference: &Setting) -> Option<f64> {
+        let mut moved = *reference;
+        let value = match self {
+            Self::Start => {
+                moved.start = setting.start;
+                setting.start as f64
+            }
+            Self::Guidance => {
+                moved.guidance = setting.guidance;
+                setting.guidance
+            }
+            Self::Temperature => {
+                moved.temperature = setting.temperature;
+                setting.temperature
+            }
+        };
+        (moved == *setting).then_some(value)
+    }
+}
