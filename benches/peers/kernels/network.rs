@@ -26,7 +26,9 @@ impl Network {
         let image = |seed| tensor(seed, [batch_size, 3, SIZE, SIZE], &device);
         let steps: Vec<i64> = (0..batch_size as i64).map(|i| 60 * i + 7).collect();
         let map = |seed, c, size| tensor(seed, [batch_size, c, size, size], &device);
-        let unet = UNetConfig::small().init(&device).train();
+        // Without the pixel gains, which have no peer.
+        let config = UNetConfig::small().with_pixel_gains(false);
+        let unet = config.init(&device).train();
         eprintln!("small U-Net: {} parameters", unet.num_params());
         Self {
             unet,
