@@ -37,7 +37,7 @@ fn sampler(start: usize, guidance: f64) -> GenerationConfig {
         .with_stop_step(40);
     GenerationConfig::new(steps)
         .with_guidance_scale(guidance)
-        .with_temperature(0.6)
+        .with_temperature(0.7)
 }
 
 /// The bundled weights: trained on two domains, and used only for targets outside them.
