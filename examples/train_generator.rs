@@ -9,16 +9,13 @@
 //! stopped run goes on where it was, from the checkpoint beside `--out`.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::tensor::{Device, Int, Tensor};
 use clap::Parser;
 use fas_data::{AdmittedSamples, LeakageGuard, Protocol, Sample, TrainingPurpose};
-use fas_diffusion::training::{
-    GeneratorTrainer, GeneratorTrainingConfig, StyleEncoderTrainer, StyleEncoderTrainingConfig,
-    TripletBatch,
-};
+use fas_diffusion::training::{GeneratorTrainer, GeneratorTrainingConfig, TripletBatch};
 use fas_diffusion::{Generator, GeneratorConfig, sample_noise};
 use fas_examples::{
     DeviceChoice, FaceFolder, FaceSplit, cost, images_to_tensor, progress, training_sample,
@@ -259,7 +256,9 @@ fn train(pool: &Pool, arguments: &Arguments, device: &Device) -> Result<Generato
                     clean_error(&trainer.averaged(), &pool.validation, device)
                 );
             }
-            save_checkpoint(&trainer, &checkpoint)?;
+            trainer
+                .checkpoint(&checkpoint)
+                .map_err(|error| error.to_string())?;
         }
     }
     bar.finish_and_clear();
@@ -288,12 +287,6 @@ fn clean_error(generator: &Generator, triplets: &[[RgbImage; 3]], device: &Devic
     format!("held-out error of the clean image: {}", parts.join("  "))
 }
 
-fn save_checkpoint(trainer: &GeneratorTrainer, folder: &Path) -> Result<(), String> {
-    trainer
-        .checkpoint(folder)
-        .map_err(|error| error.to_string())
-}
-
 fn train_style_encoder(
     generator: Generator,
     pool: &Pool,
@@ -301,29 +294,22 @@ fn train_style_encoder(
     device: &Device,
 ) -> Result<Generator, String> {
     let mut networks = generator.networks().clone();
-    let config = StyleEncoderTrainingConfig::new(arguments.encoder_steps);
-    let admitted = pool.admitted(TrainingPurpose::StyleEncoder)?;
-    let mut trainer = StyleEncoderTrainer::new(networks.style_encoder, config, device, &admitted)
-        .map_err(|error| error.to_string())?;
-    let bar = progress("training the style encoder", arguments.encoder_steps as u64);
-    let mut accuracy = 0.0;
-    for step in 0..arguments.encoder_steps {
-        let mut random = seeded(arguments.seed, "style encoder", step);
-        let chosen: Vec<&Attack> = (0..32)
-            .map(|_| &pool.attacks[random.random_range(0..pool.attacks.len())])
-            .collect();
-        let images = images_to_tensor(chosen.iter().map(|attack| &attack.image), device);
-        let styles: Vec<i64> = chosen.iter().map(|attack| attack.style as i64).collect();
-        let styles = Tensor::<1, Int>::from_data(&styles[..], device);
-        let (_, correct) = trainer
-            .step(images, styles)
-            .map_err(|error| error.to_string())?;
-        accuracy = 0.95 * accuracy + 0.05 * correct;
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    println!("style encoder: training accuracy {accuracy:.3} (running mean)");
-    networks.style_encoder = trainer.finish();
+    networks.style_encoder = fas_examples::train_style_encoder(
+        "style encoder",
+        networks.style_encoder,
+        arguments.encoder_steps,
+        &pool.admitted(TrainingPurpose::StyleEncoder)?,
+        device,
+        |step| {
+            let mut random = seeded(arguments.seed, "style encoder", step);
+            (0..32)
+                .map(|_| {
+                    let attack = &pool.attacks[random.random_range(0..pool.attacks.len())];
+                    (&attack.image, attack.style)
+                })
+                .collect()
+        },
+    )?;
     Ok(generator.with_networks(networks))
 }
 

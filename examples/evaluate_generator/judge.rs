@@ -1,10 +1,9 @@
 //! The independent style classifier.
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::Device;
 use fas_data::{LeakageGuard, Protocol, Sample, TrainingPurpose};
-use fas_diffusion::training::{StyleEncoderTrainer, StyleEncoderTrainingConfig};
 use fas_diffusion::{StyleEncoder, StyleEncoderConfig};
-use fas_examples::{images_to_tensor, progress, training_sample};
+use fas_examples::{train_style_encoder, training_sample};
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use image::RgbImage;
 use rand::{RngExt, SeedableRng};
@@ -16,7 +15,7 @@ use crate::edits::capture;
 
 struct Example {
     image: RgbImage,
-    class: i64,
+    class: usize,
     sample: Sample,
 }
 
@@ -52,7 +51,7 @@ pub(crate) fn train_judge(
             let image = capture(domain, face, presentation, arguments.seed + 77, "judge")?;
             Ok(Example {
                 image,
-                class: class as i64,
+                class,
                 sample: training_sample(domain, face, presentation, "judge"),
             })
         })
@@ -67,30 +66,20 @@ pub(crate) fn train_judge(
     let config = StyleEncoderConfig::small(num_styles + domains.len())
         .with_stem_channels(24)
         .with_widths(vec![24, 48, 64]);
-    let mut trainer = StyleEncoderTrainer::new(
-        config.init(device),
-        StyleEncoderTrainingConfig::new(arguments.judge_steps),
-        device,
-        &admitted,
-    )
-    .map_err(|error| error.to_string())?;
-    let bar = progress("training the judge", arguments.judge_steps as u64);
     let mut random = ChaCha8Rng::seed_from_u64(arguments.seed);
-    let mut accuracy = 0.0;
-    for _ in 0..arguments.judge_steps {
-        let chosen: Vec<&Example> = (0..32)
-            .map(|_| &pool[random.random_range(0..pool.len())])
-            .collect();
-        let classes: Vec<i64> = chosen.iter().map(|example| example.class).collect();
-        let images = images_to_tensor(chosen.iter().map(|example| &example.image), device);
-        let classes = Tensor::<1, Int>::from_data(&classes[..], device);
-        let (_, correct) = trainer
-            .step(images, classes)
-            .map_err(|error| error.to_string())?;
-        accuracy = 0.95 * accuracy + 0.05 * correct;
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    println!("judge: training accuracy {accuracy:.3} (running mean)");
-    Ok(trainer.finish())
+    train_style_encoder(
+        "judge",
+        config.init(device),
+        arguments.judge_steps,
+        &admitted,
+        device,
+        |_| {
+            (0..32)
+                .map(|_| {
+                    let example = &pool[random.random_range(0..pool.len())];
+                    (&example.image, example.class)
+                })
+                .collect()
+        },
+    )
 }

@@ -11,7 +11,8 @@ use fas_classify::training::{
 use fas_classify::{Classifier, ClassifierConfig, ResNetConfig};
 use fas_data::{LeakageGuard, ProtocolSplits, Sample, TrainingPurpose};
 use fas_metrics::{
-    Bootstrap, Evaluation, EvaluationConfig, ScoreSet, ScoredSample, ThresholdPolicy, evaluate,
+    Bootstrap, Deviation, Evaluation, EvaluationConfig, ScoreSet, ScoredSample, Spread,
+    ThresholdPolicy, evaluate,
 };
 use fas_sim::Benchmark;
 use image::RgbImage;
@@ -19,7 +20,7 @@ use rayon::prelude::*;
 
 use crate::generation::Generated;
 use crate::settings::{SIZE, Settings};
-use fas_examples::progress;
+use fas_examples::{image_values, progress};
 
 /// Channels of the first stage of the detectors' ResNet-18.
 const BASE_WIDTH: usize = 12;
@@ -131,10 +132,10 @@ impl RecipeResult {
     /// Mean and sample standard deviation over the runs.
     pub(crate) fn spread(&self, value: impl Fn(&Run) -> f64) -> (f64, f64) {
         let values: Vec<f64> = self.runs.iter().map(value).collect();
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        (mean, (squares / (count - 1.0).max(1.0)).sqrt())
+        // One run has no sample deviation; it is shown as zero.
+        Spread::of(&values, Deviation::Sample)
+            .or_else(|_| Spread::of(&values, Deviation::Population))
+            .map_or((f64::NAN, f64::NAN), |spread| (spread.mean, spread.std))
     }
 
     pub(crate) fn summary(&self) -> String {
@@ -148,13 +149,6 @@ impl RecipeResult {
             percent(self.spread(|run| run.evaluation.auc)),
         )
     }
-}
-
-/// Pixels in `[-1, 1]`, planes in turn.
-fn values(image: &RgbImage) -> Vec<f32> {
-    (0..3)
-        .flat_map(|c| image.pixels().map(move |p| f32::from(p.0[c]) / 127.5 - 1.0))
-        .collect()
 }
 
 /// Classes: bona fide styles first, then attack styles, each in alphabetical order.
@@ -192,14 +186,19 @@ fn training_set(
     let mut images = Vec::new();
     for sample in &splits.train {
         let position = pictures.position(&sample.id)?;
-        images.push(values(pictures.image(position)));
+        images.push(image_values(pictures.image(position)).collect());
         samples.push(Sample {
             quality_score: pictures.quality(position),
             ..sample.clone()
         });
     }
     if let Some(generated) = generated {
-        images.extend(generated.images.iter().map(values));
+        images.extend(
+            generated
+                .images
+                .iter()
+                .map(|image| image_values(image).collect::<Vec<f32>>()),
+        );
         samples.extend_from_slice(&generated.samples);
     }
     let classes = samples
@@ -219,7 +218,7 @@ fn score_set(
 ) -> Result<ScoreSet, String> {
     let images = samples
         .iter()
-        .map(|sample| Ok(values(pictures.image(pictures.position(&sample.id)?))))
+        .map(|sample| Ok(image_values(pictures.image(pictures.position(&sample.id)?)).collect()))
         .collect::<Result<Vec<_>, String>>()?;
     let scored = samples
         .iter()
@@ -287,17 +286,9 @@ pub(crate) fn train_and_evaluate(
             } else {
                 &plain
             };
-            let trained = train_classifier(
-                classifier,
-                classes.len(),
-                live,
-                set,
-                &training,
-                device,
-                |_, _| {
-                    bar.inc(1);
-                },
-            )
+            let trained = train_classifier(classifier, set, &training, device, |_, _| {
+                bar.inc(1);
+            })
             .map_err(|error| error.to_string())?;
             let score = |images: &[Vec<f32>]| score_images(&trained, images, SIZE, 64, device);
             let development = score_set(&splits.development, pictures, score)?;

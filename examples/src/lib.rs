@@ -6,10 +6,12 @@ mod faces;
 mod pixels;
 mod progress;
 mod samples;
+mod style_training;
 
 pub use cost::{cost, peak_memory};
 pub use device::DeviceChoice;
 pub use faces::{FaceFolder, FaceSplit};
-pub use pixels::{images_to_tensor, tensor_to_images};
+pub use pixels::{image_values, images_to_tensor, tensor_to_images};
 pub use progress::progress;
 pub use samples::training_sample;
+pub use style_training::train_style_encoder;

@@ -3,6 +3,15 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 
+/// Values of a picture in `[-1, 1]`, `3 x height x width`.
+pub fn image_values(image: &RgbImage) -> impl Iterator<Item = f32> {
+    (0..3).flat_map(|channel| {
+        image
+            .pixels()
+            .map(move |p| f32::from(p.0[channel]) / 127.5 - 1.0)
+    })
+}
+
 /// Pictures of one size as a batch in `[-1, 1]`.
 ///
 /// # Shapes
@@ -25,13 +34,7 @@ pub fn images_to_tensor<'a>(
             (width, height),
             "pictures of one batch differ in size"
         );
-        for channel in 0..3 {
-            values.extend(
-                image
-                    .pixels()
-                    .map(|p| f32::from(p.0[channel]) / 127.5 - 1.0),
-            );
-        }
+        values.extend(image_values(image));
     }
     let shape = [images.len(), 3, height as usize, width as usize];
     Tensor::from_data(TensorData::new(values, shape), device)

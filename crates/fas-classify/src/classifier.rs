@@ -58,6 +58,16 @@ pub struct Classifier {
 }
 
 impl Classifier {
+    /// Number of style labels; the bona fide ones come first.
+    pub fn num_classes(&self) -> usize {
+        self.head.num_classes()
+    }
+
+    /// How many of them are bona fide.
+    pub fn num_bona_fide_classes(&self) -> usize {
+        self.num_bona_fide_classes
+    }
+
     /// Feature vectors.
     ///
     /// # Shapes

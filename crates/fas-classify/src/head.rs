@@ -34,6 +34,11 @@ pub struct CosineHead {
 }
 
 impl CosineHead {
+    /// Number of style labels.
+    pub fn num_classes(&self) -> usize {
+        self.class_weight.lazy_shape()[0]
+    }
+
     /// # Shapes
     ///
     /// - features: `[batch_size, feature_length]`

@@ -160,8 +160,8 @@ impl StatisticAttention {
         let query = self.query.forward(x);
         let key = self.key.forward(style.clone());
         let value = self.value.forward(style);
-        // Not `fas_kernels::attention`: with a few dozen tokens the scores are small, and stored ones
-        // give a gradient whose sum over the keys is exactly zero.
+        // Not `fas_kernels::attention`: a few dozen tokens make no large score matrix, and scores that
+        // are computed again leave small gradients of the keys' bias, which are zero, less exact.
         let scores = query.matmul(key.swap_dims(1, 2)) / (channels as f64).sqrt();
         let fused = self.output.forward(softmax(scores, 2).matmul(value));
         // The last token: the global one in the paper's form, the last patch in the released one.

@@ -15,6 +15,9 @@ use crate::{
     StyleTokens, TimeEmbedding, TimeEmbeddingConfig,
 };
 
+/// Maps of pixel gains: three for the noised image, three for the live face.
+const GAINS: usize = 6;
+
 /// Which blocks carry a [`StyleFusion`], at the resolutions that have one.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum FusionPlacement {
@@ -238,7 +241,7 @@ impl UNetConfig {
                 }
             }
         }
-        let gains = if self.pixel_gains { 6 } else { 0 };
+        let gains = if self.pixel_gains { GAINS } else { 0 };
         let patched_out = (self.out_channels + gains) * self.stem_patch * self.stem_patch;
         let out_in = channels + if self.input_skip { in_channels } else { 0 };
         UNet {
@@ -442,16 +445,17 @@ impl UNet {
             return output;
         }
         let [_, channels, height, width] = output.dims();
-        let gains = output.clone().narrow(1, channels - 6, 6);
-        let output = output.narrow(1, 0, channels - 6);
+        let channels = channels - GAINS;
+        let gains = output.clone().narrow(1, channels, GAINS);
+        let output = output.narrow(1, 0, channels);
         let weighted = (gains * pixels).reshape([batch_size, 2, 3, height, width]);
         let weighted: Tensor<4> = weighted.sum_dim(1).squeeze_dim(1);
-        if channels == 9 {
+        if channels == 3 {
             return output + weighted;
         }
         // The variance logits have no gains.
         let mean = output.clone().narrow(1, 0, 3) + weighted;
-        Tensor::cat(vec![mean, output.narrow(1, 3, channels - 9)], 1)
+        Tensor::cat(vec![mean, output.narrow(1, 3, channels - 3)], 1)
     }
 }
 

@@ -152,14 +152,13 @@ fn check(
 /// is not finite.
 pub fn train_classifier(
     classifier: Classifier,
-    num_classes: usize,
-    num_bona_fide_classes: usize,
     set: &TrainingSet,
     config: &ClassifierTrainingConfig,
     device: &Device,
     mut progress: impl FnMut(usize, f32),
 ) -> Result<Classifier, ClassifyError> {
-    set.check_classes(num_classes)
+    let num_bona_fide_classes = classifier.num_bona_fide_classes();
+    set.check_classes(classifier.num_classes())
         .map_err(ClassifyError::TrainingSet)?;
     let device = device.clone().autodiff();
     let mut classifier = classifier.train();
@@ -352,7 +351,7 @@ mod tests {
         let device = Device::default();
         let config = ClassifierTrainingConfig::new(loss, 80).with_batch_size(8);
         let mut losses = Vec::new();
-        let trained = train_classifier(initial, 2, 1, &set(), &config, &device, |_, loss| {
+        let trained = train_classifier(initial, &set(), &config, &device, |_, loss| {
             losses.push(loss);
         })
         .unwrap();
@@ -393,8 +392,7 @@ mod tests {
         let classifier = ClassifierConfig::new(ResNetConfig::small(4), 2, 1).init(&device);
         let loss = ClassifierLoss::CrossEntropy { scale: 30.0 };
         let config = ClassifierTrainingConfig::new(loss, 1);
-        let error =
-            train_classifier(classifier, 2, 1, &wrong, &config, &device, |_, _| {}).unwrap_err();
+        let error = train_classifier(classifier, &wrong, &config, &device, |_, _| {}).unwrap_err();
         assert!(
             error.to_string().contains("sample 3 has class 9"),
             "{error}"
