@@ -9,7 +9,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use fas_weights::{StoredFloat, load_module, save_module};
 
-use crate::{ClassifyError, CosineHead, CosineHeadConfig, ResNet, ResNetConfig};
+use crate::{Backbone, ClassifyError, CosineHead, CosineHeadConfig, ResNet, ResNetConfig};
 
 /// Configuration to create a [`Classifier`] with [`init`](ClassifierConfig::init).
 #[derive(Config, Debug)]
@@ -32,32 +32,55 @@ impl ClassifierConfig {
     ///
     /// Panics unless both bona fide and attack classes exist.
     pub fn init(&self, device: &Device) -> Classifier {
-        assert!(
-            (1..self.num_classes).contains(&self.num_bona_fide_classes),
-            "{} bona fide classes of {}",
-            self.num_bona_fide_classes,
-            self.num_classes
-        );
-        Classifier {
-            backbone: self.backbone.init(device),
-            head: CosineHeadConfig::new(self.backbone.feature_length(), self.num_classes)
-                .init(device),
-            num_bona_fide_classes: self.num_bona_fide_classes,
-            scale: self.scale,
-        }
+        let classes = [self.num_classes, self.num_bona_fide_classes];
+        Classifier::with_backbone(self.backbone.init(device), classes, self.scale, device)
     }
 }
 
 /// Backbone and cosine head.
 #[derive(Module, Debug)]
-pub struct Classifier {
-    backbone: ResNet,
+pub struct Classifier<B: Backbone = ResNet> {
+    backbone: B,
     head: CosineHead,
     num_bona_fide_classes: usize,
     scale: f64,
 }
 
-impl Classifier {
+impl<B: Backbone> Classifier<B> {
+    /// A classifier over any backbone, with a new head for `num_classes` style labels, of which the
+    /// first `num_bona_fide_classes` are bona fide; `scale` is that of [`ClassifierConfig::scale`].
+    ///
+    /// # Panics
+    ///
+    /// Panics unless both bona fide and attack classes exist.
+    pub fn with_backbone(
+        backbone: B,
+        [num_classes, num_bona_fide_classes]: [usize; 2],
+        scale: f64,
+        device: &Device,
+    ) -> Self {
+        assert!(
+            (1..num_classes).contains(&num_bona_fide_classes),
+            "{num_bona_fide_classes} bona fide classes of {num_classes}",
+        );
+        Self {
+            head: CosineHeadConfig::new(backbone.feature_length(), num_classes).init(device),
+            backbone,
+            num_bona_fide_classes,
+            scale,
+        }
+    }
+
+    /// The network below the head.
+    pub fn backbone(&self) -> &B {
+        &self.backbone
+    }
+
+    /// Planes of an image.
+    pub fn channels(&self) -> usize {
+        self.backbone.channels()
+    }
+
     /// Number of style labels; the bona fide ones come first.
     pub fn num_classes(&self) -> usize {
         self.head.num_classes()
@@ -72,7 +95,7 @@ impl Classifier {
     ///
     /// # Shapes
     ///
-    /// - images: `[batch_size, 3, height, width]`, in `[-1, 1]`
+    /// - images: `[batch_size, channels, height, width]`, face planes in `[-1, 1]`
     /// - output: `[batch_size, feature_length]`
     pub fn features(&self, images: Tensor<4>) -> Tensor<2> {
         self.backbone.forward(images)
@@ -82,7 +105,7 @@ impl Classifier {
     ///
     /// # Shapes
     ///
-    /// - images: `[batch_size, 3, height, width]`, in `[-1, 1]`
+    /// - images: `[batch_size, channels, height, width]`, face planes in `[-1, 1]`
     /// - output: `[batch_size, num_classes]`, in `[-1, 1]`
     pub fn cosines(&self, images: Tensor<4>) -> Tensor<2> {
         self.head.forward(self.features(images))
@@ -92,7 +115,7 @@ impl Classifier {
     ///
     /// # Shapes
     ///
-    /// - images: `[batch_size, 3, height, width]`, in `[-1, 1]`
+    /// - images: `[batch_size, channels, height, width]`, face planes in `[-1, 1]`
     /// - output: `[batch_size]`, in `[0, 1]`
     pub fn score(&self, images: Tensor<4>) -> Tensor<1> {
         let mass = softmax(self.cosines(images) * self.scale, 1);

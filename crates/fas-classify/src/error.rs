@@ -43,14 +43,22 @@ pub enum TrainingSetProblem {
         /// Classes of the head.
         classes: usize,
     },
-    /// An image that is not `3 x size x size`.
-    #[error("image {sample} has {values} values, expected {expected} (3 x size x size)")]
+    /// An image that is not `channels x size x size`.
+    #[error("image {sample} has {values} values, expected {expected} (channels x size x size)")]
     ImageLength {
         /// Index of the sample.
         sample: usize,
         /// Values it has.
         values: usize,
         /// Values it should have.
+        expected: usize,
+    },
+    /// Images with other planes than the network takes.
+    #[error("images of {found} planes for a network that takes {expected}")]
+    Channels {
+        /// Planes of the images.
+        found: usize,
+        /// Planes the network takes.
         expected: usize,
     },
     /// The parts of the set differ in length.

@@ -13,7 +13,7 @@ mod ops;
 #[cfg(feature = "train")]
 pub mod training;
 
-pub use backbone::{ResNet, ResNetConfig, ResNetStem};
+pub use backbone::{Backbone, ResNet, ResNetConfig, ResNetStem};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use error::ClassifyError;
 pub use head::{CosineHead, CosineHeadConfig};

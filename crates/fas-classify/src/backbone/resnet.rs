@@ -8,6 +8,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
+use crate::Backbone;
 use crate::ops::conv2d;
 
 /// First layers of a [`ResNet`].
@@ -90,6 +91,7 @@ impl ResNetConfig {
                     .init()
             }),
             stages,
+            feature_length: self.feature_length(),
         }
     }
 }
@@ -156,26 +158,54 @@ pub struct ResNet {
     bn1: BatchNorm,
     pool: Option<MaxPool2d>,
     stages: Vec<Vec<BasicBlock>>,
+    feature_length: usize,
+}
+
+impl Backbone for ResNet {
+    fn feature_length(&self) -> usize {
+        self.feature_length
+    }
+
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward_observed(images, &mut |_, _| {})
+    }
 }
 
 impl ResNet {
-    /// Feature vectors, averaged over the last map.
+    /// Feature vectors, averaged over the last map; intermediate maps are shown to `observe` under
+    /// torchvision's names (`conv1`, `bn1`, `maxpool`, `layer1` …).
     ///
     /// # Shapes
     ///
     /// - images: `[batch_size, 3, height, width]`, any size of at least 32 px
     /// - output: `[batch_size, feature_length]`
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.forward_observed(images, &mut |_, _| {})
-    }
-
-    /// [`forward`](Self::forward), showing intermediate maps to `observe` under torchvision's names
-    /// (`conv1`, `bn1`, `maxpool`, `layer1` …).
     pub fn forward_observed(
         &self,
         images: Tensor<4>,
         observe: &mut dyn FnMut(&str, &Tensor<4>),
     ) -> Tensor<2> {
+        let hidden = self.maps_observed(images, observe);
+        let [batch_size, channels, _, _] = hidden.dims();
+        hidden.mean_dims(&[2, 3]).reshape([batch_size, channels])
+    }
+
+    /// Last map, before the average.
+    ///
+    /// # Shapes
+    ///
+    /// - images: `[batch_size, 3, height, width]`, any size of at least 32 px
+    /// - output: `[batch_size, feature_length, rows, columns]`; 7 x 7 for 224 px and 8 x 8 for 256 px
+    ///   with torchvision's stem
+    pub fn maps(&self, images: Tensor<4>) -> Tensor<4> {
+        self.maps_observed(images, &mut |_, _| {})
+    }
+
+    /// [`maps`](Self::maps), observed as [`forward_observed`](Self::forward_observed) says.
+    pub fn maps_observed(
+        &self,
+        images: Tensor<4>,
+        observe: &mut dyn FnMut(&str, &Tensor<4>),
+    ) -> Tensor<4> {
         let mut hidden = conv2d(&self.conv1, images);
         observe("conv1", &hidden);
         hidden = self.bn1.forward(hidden);
@@ -191,14 +221,14 @@ impl ResNet {
             }
             observe(&format!("layer{}", index + 1), &hidden);
         }
-        let [batch_size, channels, _, _] = hidden.dims();
-        hidden.mean_dims(&[2, 3]).reshape([batch_size, channels])
+        hidden
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Tolerance;
 
     #[test]
     fn resnet18_has_torchvision_s_size() {
@@ -215,5 +245,20 @@ mod tests {
             .init(&device)
             .forward(Tensor::zeros([2, 3, 50, 37], &device));
         assert_eq!(features.dims(), [2, config.feature_length()]);
+    }
+
+    #[test]
+    fn features_are_the_mean_of_the_last_map() {
+        let device = Device::default();
+        let network = ResNetConfig::small(2).init(&device);
+        let images =
+            Tensor::<4>::random([1, 3, 64, 64], burn::tensor::Distribution::Default, &device);
+        let maps = network.maps(images.clone());
+        assert_eq!(maps.dims(), [1, 16, 4, 4]);
+        let mean = maps.reshape([1, 16, 16]).mean_dim(2).reshape([1, 16]);
+        network
+            .forward(images)
+            .into_data()
+            .assert_approx_eq::<f32>(&mean.into_data(), Tolerance::rel_abs(1e-5, 1e-6));
     }
 }

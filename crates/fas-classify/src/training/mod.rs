@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::error::TrainingSetProblem;
 use crate::loss::ClassifierLoss;
-use crate::{Classifier, ClassifyError};
+use crate::{Backbone, Classifier, ClassifyError};
 
 /// Optimiser of a classifier.
 #[derive(Config, Debug)]
@@ -55,6 +55,7 @@ pub struct ClassifierTrainingConfig {
 #[derive(Debug, Clone)]
 pub struct TrainingSet {
     images: Vec<Vec<f32>>,
+    channels: usize,
     size: usize,
     classes: Vec<usize>,
     /// BRISQUE of each image (lower is better), where it has one.
@@ -68,7 +69,8 @@ impl TrainingSet {
     ///
     /// # Shapes
     ///
-    /// - images: one a sample, in `[-1, 1]`, each `3 x size x size` values
+    /// - images: one a sample, each `channels x size x size` values; the first three planes are the
+    ///   face in `[-1, 1]`, further ones what the [`Backbone`] takes beside it
     /// - classes: one a sample; bona fide classes come first
     ///
     /// # Errors
@@ -82,7 +84,8 @@ impl TrainingSet {
         classes: Vec<usize>,
     ) -> Result<Self, ClassifyError> {
         let samples = samples.for_purpose(TrainingPurpose::Classifier)?;
-        check(samples.len(), &images, size, &classes).map_err(ClassifyError::TrainingSet)?;
+        let channels =
+            check(samples.len(), &images, size, &classes).map_err(ClassifyError::TrainingSet)?;
         let mut groups: BTreeMap<(&str, bool), Vec<usize>> = BTreeMap::new();
         for (index, sample) in samples.iter().enumerate() {
             let key = (sample.domain.as_str(), sample.label.is_bona_fide());
@@ -92,6 +95,7 @@ impl TrainingSet {
             quality: samples.iter().map(|sample| sample.quality_score).collect(),
             groups: groups.into_values().collect(),
             images,
+            channels,
             size,
             classes,
         })
@@ -102,7 +106,17 @@ impl TrainingSet {
         &self.images
     }
 
-    fn check_classes(&self, num_classes: usize) -> Result<(), TrainingSetProblem> {
+    fn check_fits<B: Backbone>(
+        &self,
+        classifier: &Classifier<B>,
+    ) -> Result<(), TrainingSetProblem> {
+        if self.channels != classifier.channels() {
+            return Err(TrainingSetProblem::Channels {
+                found: self.channels,
+                expected: classifier.channels(),
+            });
+        }
+        let num_classes = classifier.num_classes();
         match self.classes.iter().position(|&class| class >= num_classes) {
             Some(sample) => Err(TrainingSetProblem::ClassOutOfRange {
                 sample,
@@ -119,7 +133,7 @@ fn check(
     images: &[Vec<f32>],
     size: usize,
     classes: &[usize],
-) -> Result<(), TrainingSetProblem> {
+) -> Result<usize, TrainingSetProblem> {
     if images.len() != samples || classes.len() != samples {
         return Err(TrainingSetProblem::Lengths {
             samples,
@@ -130,14 +144,16 @@ fn check(
     if samples == 0 {
         return Err(TrainingSetProblem::Empty);
     }
-    let expected = 3 * size * size;
+    // All images have as many planes as the first, and at least the three of a face.
+    let channels = (images[0].len() / (size * size).max(1)).max(3);
+    let expected = channels * size * size;
     match images.iter().position(|image| image.len() != expected) {
         Some(sample) => Err(TrainingSetProblem::ImageLength {
             sample,
             values: images[sample].len(),
             expected,
         }),
-        None => Ok(()),
+        None => Ok(channels),
     }
 }
 
@@ -148,17 +164,17 @@ fn check(
 ///
 /// # Errors
 ///
-/// [`ClassifyError::TrainingSet`] if a class is beyond the head, [`ClassifyError::Diverged`] if the loss
+/// [`ClassifyError::TrainingSet`] if a class is beyond the head or the backbone takes other planes, [`ClassifyError::Diverged`] if the loss
 /// is not finite.
-pub fn train_classifier(
-    classifier: Classifier,
+pub fn train_classifier<B: Backbone>(
+    classifier: Classifier<B>,
     set: &TrainingSet,
     config: &ClassifierTrainingConfig,
     device: &Device,
     mut progress: impl FnMut(usize, f32),
-) -> Result<Classifier, ClassifyError> {
+) -> Result<Classifier<B>, ClassifyError> {
     let num_bona_fide_classes = classifier.num_bona_fide_classes();
-    set.check_classes(classifier.num_classes())
+    set.check_fits(&classifier)
         .map_err(ClassifyError::TrainingSet)?;
     let device = device.clone().autodiff();
     let mut classifier = classifier.train();
@@ -171,7 +187,7 @@ pub fn train_classifier(
                 group[random.random_range(0..group.len())]
             })
             .collect();
-        let mut values = Vec::with_capacity(config.batch_size * 3 * set.size * set.size);
+        let mut values = Vec::with_capacity(config.batch_size * set.channels * set.size * set.size);
         for &sample in &chosen {
             augment(
                 &set.images[sample],
@@ -181,7 +197,7 @@ pub fn train_classifier(
                 &mut values,
             );
         }
-        let shape = [config.batch_size, 3, set.size, set.size];
+        let shape = [config.batch_size, set.channels, set.size, set.size];
         let images = Tensor::<4>::from_data(TensorData::new(values, shape), &device);
         let classes: Vec<usize> = chosen.iter().map(|&s| set.classes[s]).collect();
         let live: Vec<bool> = classes.iter().map(|&c| c < num_bona_fide_classes).collect();
@@ -253,9 +269,9 @@ fn augment(
 ///
 /// # Panics
 ///
-/// Panics if an image does not have `3 x size x size` values.
-pub fn score_images(
-    classifier: &Classifier,
+/// Panics if an image does not have `channels x size x size` values.
+pub fn score_images<B: Backbone>(
+    classifier: &Classifier<B>,
     images: &[Vec<f32>],
     size: usize,
     batch_size: usize,
@@ -265,7 +281,7 @@ pub fn score_images(
         .chunks(batch_size)
         .flat_map(|chunk| {
             let values: Vec<f32> = chunk.iter().flatten().copied().collect();
-            let data = TensorData::new(values, [chunk.len(), 3, size, size]);
+            let data = TensorData::new(values, [chunk.len(), classifier.channels(), size, size]);
             let scores = classifier.score(Tensor::<4>::from_data(data, device));
             scores.into_data().iter::<f64>().collect::<Vec<_>>()
         })
@@ -276,7 +292,7 @@ pub fn score_images(
 mod tests {
     use super::*;
     use crate::loss::RelativeQualityLossConfig;
-    use crate::{ClassifierConfig, ResNetConfig};
+    use crate::{ClassifierConfig, ResNet, ResNetConfig};
     use fas_data::{Label, LeakageGuard, PaiSpecies, Protocol, Sample, Split};
     use fas_weights::{StoredFloat, Weights, module_bytes};
     use std::path::Path;
@@ -382,6 +398,61 @@ mod tests {
         let start = initial();
         let run = || train(start.clone(), ClassifierLoss::CrossEntropy { scale: 30.0 }).1;
         assert_eq!(run(), run());
+    }
+
+    /// Looks at the planes behind the face's alone.
+    #[derive(Module, Debug)]
+    struct SecondInput {
+        network: ResNet,
+    }
+
+    impl Backbone for SecondInput {
+        fn channels(&self) -> usize {
+            6
+        }
+
+        fn feature_length(&self) -> usize {
+            self.network.feature_length()
+        }
+
+        fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+            self.network.forward(images.narrow(1, 3, 3))
+        }
+    }
+
+    #[test]
+    fn further_planes_are_a_second_input() {
+        let device = Device::default();
+        let plain = set();
+        // The face is the same in both classes; what tells them apart lies in the further planes.
+        let images = plain
+            .images
+            .iter()
+            .map(|image| [vec![0.1; image.len()], image.clone()].concat())
+            .collect();
+        let samples = (0..16).map(|index| sample(index, index % 2)).collect();
+        let admitted = LeakageGuard::new(&Protocol::intra("C"))
+            .admit(TrainingPurpose::Classifier, samples)
+            .unwrap();
+        let wide = TrainingSet::new(&admitted, images, 32, plain.classes.clone()).unwrap();
+        let loss = ClassifierLoss::CrossEntropy { scale: 30.0 };
+        let config = ClassifierTrainingConfig::new(loss.clone(), 80).with_batch_size(8);
+
+        let error = train_classifier(initial(), &wide, &config, &device, |_, _| {}).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("images of 6 planes for a network that takes 3"),
+            "{message}"
+        );
+        let backbone = SecondInput {
+            network: initial().backbone().clone(),
+        };
+        let classifier = Classifier::with_backbone(backbone, [2, 1], 30.0, &device);
+        let trained = train_classifier(classifier, &wide, &config, &device, |_, _| {}).unwrap();
+        let scores = score_images(&trained, wide.images(), 32, 8, &device);
+        for (score, class) in scores.iter().zip(plain.classes) {
+            assert_eq!(*score > 0.5, class == 0, "{scores:?}");
+        }
     }
 
     #[test]
