@@ -1,9 +1,34 @@
-//! The commands of the program, one file each.
+//! The commands of the program, one file each. A new command is a `mod`, a variant and a line of
+//! [`Command::run`]; a group such as `train` is a command whose file holds the same three things.
 
 mod evaluate;
 mod quality;
 mod simulate;
 
-pub(crate) use evaluate::Evaluate;
-pub(crate) use quality::Quality;
-pub(crate) use simulate::Simulate;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use self::evaluate::Evaluate;
+use self::quality::Quality;
+use self::simulate::Simulate;
+use crate::error::CliError;
+
+/// What `fas` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Evaluate(Evaluate),
+    Quality(Quality),
+    Simulate(Simulate),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Evaluate(command) => command.run(),
+            Self::Quality(command) => command.run(),
+            Self::Simulate(command) => command.run(),
+        }
+    }
+}

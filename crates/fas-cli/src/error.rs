@@ -3,9 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use fas_classify::ClassifyError;
 use fas_data::DataError;
+use fas_diffusion::DiffusionError;
+use fas_jobs::MissingBackend;
 use fas_metrics::MetricError;
 use fas_sim::SimError;
+use fas_weights::WeightsError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,22 @@ pub(crate) enum CliError {
     /// A simulation.
     #[error("{0}")]
     Simulation(#[from] SimError),
+
+    /// The backend that `--device` names.
+    #[error("{0}")]
+    Backend(#[from] MissingBackend),
+
+    /// Weights of a network.
+    #[error("{0}")]
+    Weights(#[from] WeightsError),
+
+    /// A classifier or its training.
+    #[error("{0}")]
+    Classifier(#[from] ClassifyError),
+
+    /// A generator or its training.
+    #[error("{0}")]
+    Generator(#[from] DiffusionError),
 
     /// Some face images cannot be read.
     #[error(

@@ -10,9 +10,9 @@ mod progress;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-use crate::commands::{Evaluate, Quality, Simulate};
+use crate::commands::Command;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,20 +32,8 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    Evaluate(Evaluate),
-    Quality(Quality),
-    Simulate(Simulate),
-}
-
 fn main() -> ExitCode {
-    let run = match Arguments::parse().command {
-        Command::Evaluate(command) => command.run(),
-        Command::Quality(command) => command.run(),
-        Command::Simulate(command) => command.run(),
-    };
-    match run {
+    match Arguments::parse().command.run() {
         Ok(code) => code,
         // `fas quality photos/ | head` has read all it wants.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,

@@ -1,9 +1,21 @@
-//! Choice of a device at run time.
+//! Choice of a device when the program runs.
 
 use burn::tensor::Device;
 use clap::ValueEnum;
 
-/// Backends that an example can run on; each but `flex` needs the cargo feature of its name.
+/// A backend that this program was built without.
+#[derive(Debug, thiserror::Error)]
+#[error("the backend {0} is not compiled in; build with `--features {0}`")]
+pub struct MissingBackend(String);
+
+impl From<MissingBackend> for String {
+    fn from(error: MissingBackend) -> Self {
+        error.to_string()
+    }
+}
+
+/// Backends that a program can run on, as its argument `--device`; each needs the cargo feature of its
+/// name, and `flex` is on unless default features are off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DeviceChoice {
     /// CPU.
@@ -21,8 +33,8 @@ impl DeviceChoice {
     ///
     /// # Errors
     ///
-    /// A message that says which cargo feature is missing.
-    pub fn device(self) -> Result<Device, String> {
+    /// [`MissingBackend`] if it is not compiled in.
+    pub fn device(self) -> Result<Device, MissingBackend> {
         match self {
             #[cfg(feature = "flex")]
             Self::Flex => Ok(Device::flex()),
@@ -37,11 +49,8 @@ impl DeviceChoice {
                 reason = "with every backend compiled in none is left"
             )]
             other => {
-                let name = other.to_possible_value().expect("no variant is skipped");
-                let name = name.get_name().to_owned();
-                Err(format!(
-                    "the backend {name} is not compiled in; run with `--features {name}`"
-                ))
+                let value = other.to_possible_value().expect("no variant is skipped");
+                Err(MissingBackend(value.get_name().to_owned()))
             }
         }
     }

@@ -1,0 +1,13 @@
+//! What the program `fas` and the examples both run.
+//!
+//! - [`DeviceChoice`]: the argument `--device`.
+//! - [`images_to_tensor`], [`tensor_to_images`]: pictures as tensors and back.
+//!
+//! The features `flex`, `wgpu`, `vulkan` and `cuda` compile the backend of that name in; a program that
+//! runs a model crate of its own forwards them there too.
+
+mod device;
+mod pixels;
+
+pub use device::{DeviceChoice, MissingBackend};
+pub use pixels::{image_values, images_to_tensor, tensor_to_images};
