@@ -11,32 +11,40 @@
 mod detector;
 mod generation;
 mod page;
-mod people;
 mod settings;
 
 use std::time::Instant;
 
 use clap::Parser;
 use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
-use fas_quality::Brisque;
-use fas_sim::{Benchmark, BenchmarkConfig};
+use fas_sim::BenchmarkConfig;
 
-use fas_examples::{cost, progress};
-use people::People;
+use detector::MethodResult;
+use fas_examples::{BundledGenerator, Captures, LabelledImages, People, Study, cost};
 use settings::Settings;
 
 fn main() -> Result<(), String> {
     let settings = Settings::parse();
     let started = Instant::now();
     let device = settings.device.device()?;
-    let guidance = generation::BundledGenerator::load(&settings, &device)?;
+    let targets = [settings.target.as_str()];
+    let generator =
+        BundledGenerator::for_targets(settings.generator.as_deref(), &targets, &device)?;
 
-    let people = People::load(&settings)?;
+    let subset = settings.test_subset.as_deref();
+    let people = People::load(
+        settings.faces.as_deref(),
+        subset,
+        settings.subjects(),
+        settings.seed,
+    )?;
     println!("{}", people.summary());
-    let benchmark = simulate(&people, &settings)?;
-    let protocol = protocol(&benchmark, &settings)?;
+    let [train, development, test] = settings.subjects_per_domain();
+    let config = BenchmarkConfig::ocim(train, development, test).with_seed(settings.seed);
+    let captures = Captures::simulate(config, &people)?;
+    let protocol = protocol(&captures, &settings)?;
     let splits = protocol
-        .select(benchmark.manifest())
+        .select(captures.manifest())
         .map_err(|error| error.to_string())?;
     let guard = LeakageGuard::new(&protocol);
     guard
@@ -54,13 +62,12 @@ fn main() -> Result<(), String> {
         started.elapsed().as_secs_f64()
     );
 
-    let quality = Brisque::new().score_many(benchmark.images());
-    let quality: Vec<Option<f64>> = quality.into_iter().map(Result::ok).collect();
-    let pictures = detector::Pictures::new(&benchmark, &quality);
-
-    let generated = match &guidance {
+    let generated = match &generator {
         Some(generator) => Some(generation::generate(
-            generator, &pictures, &splits, &settings,
+            generator,
+            &captures,
+            &splits.train,
+            &settings,
         )?),
         None => None,
     };
@@ -69,14 +76,28 @@ fn main() -> Result<(), String> {
         started.elapsed().as_secs_f64()
     );
 
-    let results = detector::train_and_evaluate(
-        &pictures,
-        &splits,
-        &guard,
-        generated.as_ref(),
-        &settings,
-        &device,
-    )?;
+    let study = Study {
+        guards: vec![guard],
+        train: LabelledImages::of(&captures, &splits.train)?,
+        generated: generated
+            .as_ref()
+            .map(|generated| generated.attacks.clone()),
+        development: LabelledImages::of(&captures, &splits.development)?,
+        tests: vec![(
+            protocol.name.clone(),
+            LabelledImages::of(&captures, &splits.test)?,
+        )],
+    };
+    let seeds: Vec<u64> = (settings.seed..settings.seed + settings.runs).collect();
+    let results = study
+        .run(
+            &detector::methods(&settings, generated.is_some()),
+            &seeds,
+            &device,
+        )?
+        .into_iter()
+        .map(MethodResult::new)
+        .collect::<Result<Vec<_>, String>>()?;
     println!(
         "detectors trained and evaluated, {:.0} s",
         started.elapsed().as_secs_f64()
@@ -85,10 +106,10 @@ fn main() -> Result<(), String> {
     let path = page::write(&page::Content {
         settings: &settings,
         protocol: &protocol,
-        pictures: &pictures,
+        captures: &captures,
         splits: &splits,
         generated: generated.as_ref(),
-        generator: guidance.as_ref(),
+        generator: generator.as_ref(),
         results: &results,
         run_time: started.elapsed(),
     })?;
@@ -99,35 +120,15 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-fn simulate(people: &People, settings: &Settings) -> Result<Benchmark, String> {
-    let [train, development, test] = settings.subjects_per_domain();
-    let config = BenchmarkConfig::ocim(train, development, test).with_seed(settings.seed);
-    let bar = progress("simulating captures", 0);
-    let benchmark = Benchmark::generate(config, people.pools(), |done, total| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    })
-    .map_err(|error| error.to_string())?;
-    bar.finish_and_clear();
-    Ok(benchmark)
-}
-
-fn protocol(benchmark: &Benchmark, settings: &Settings) -> Result<Protocol, String> {
-    let protocols = benchmark
-        .leave_one_out()
-        .map_err(|error| error.to_string())?;
-    let targets: Vec<String> = protocols
-        .iter()
-        .map(|protocol| protocol.target.clone())
-        .collect();
-    protocols
-        .into_iter()
-        .find(|protocol| protocol.target == settings.target)
-        .ok_or_else(|| {
-            format!(
-                "no domain {:?}; choose one of {}",
-                settings.target,
-                targets.join(", ")
-            )
-        })
+fn protocol(captures: &Captures, settings: &Settings) -> Result<Protocol, String> {
+    let domains = captures.manifest().domains();
+    let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
+    if !domains.contains(&settings.target.as_str()) {
+        return Err(format!(
+            "no domain {:?}; choose one of {}",
+            settings.target,
+            domains.join(", ")
+        ));
+    }
+    Protocol::leave_one_out(&domains, &settings.target).map_err(|error| error.to_string())
 }

@@ -9,21 +9,21 @@ use fas_report::{
     RunRecord, Section, Table,
 };
 
-use fas_examples::peak_memory;
+use fas_examples::{BundledGenerator, Captures, peak_memory};
 
-use crate::detector::{Pictures, RecipeResult};
-use crate::generation::{BundledGenerator, Generated};
+use crate::detector::{MethodResult, spread};
+use crate::generation::Generated;
 use crate::settings::Settings;
 
 /// All that goes into the report.
 pub(crate) struct Content<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) protocol: &'a Protocol,
-    pub(crate) pictures: &'a Pictures<'a>,
+    pub(crate) captures: &'a Captures,
     pub(crate) splits: &'a ProtocolSplits,
     pub(crate) generated: Option<&'a Generated>,
     pub(crate) generator: Option<&'a BundledGenerator>,
-    pub(crate) results: &'a [RecipeResult],
+    pub(crate) results: &'a [MethodResult],
     pub(crate) run_time: Duration,
 }
 
@@ -97,23 +97,23 @@ fn results(content: &Content<'_>) -> Result<Section, ReportError> {
         content.settings.runs
     ));
     for result in content.results {
-        let first = &result.runs[0];
+        let (first, oracle) = (&result.evaluations[0], &result.oracles[0]);
         let measure = |(mean, spread): (f64, f64)| Measure::percent(mean).with_spread(spread);
-        let mut hter = measure(result.spread(|run| run.evaluation.hter));
-        let mut eer = measure(result.spread(|run| run.oracle.eer.rate));
-        let mut auc = measure(result.spread(|run| run.evaluation.auc));
-        if let Some(intervals) = &first.evaluation.bootstrap {
+        let mut hter = measure(spread(&result.evaluations, |e| e.hter));
+        let mut eer = measure(spread(&result.oracles, |e| e.eer.rate));
+        let mut auc = measure(spread(&result.evaluations, |e| e.auc));
+        if let Some(intervals) = &first.bootstrap {
             hter = hter.with_interval(intervals.acer_pooled.lower, intervals.acer_pooled.upper);
             auc = auc.with_interval(intervals.auc.lower, intervals.auc.upper);
         }
-        if let Some(intervals) = &first.oracle.bootstrap {
+        if let Some(intervals) = &oracle.bootstrap {
             eer = eer.with_interval(intervals.eer.lower, intervals.eer.upper);
         }
         table = table.with_row([
-            Cell::from(result.recipe.name()),
+            Cell::from(result.name()),
             Cell::from(hter),
-            Cell::from(measure(result.spread(|run| run.evaluation.apcer))),
-            Cell::from(measure(result.spread(|run| run.evaluation.bpcer.value))),
+            Cell::from(measure(spread(&result.evaluations, |e| e.apcer))),
+            Cell::from(measure(spread(&result.evaluations, |e| e.bpcer.value))),
             Cell::from(eer),
             Cell::from(auc),
         ]);
@@ -121,31 +121,30 @@ fn results(content: &Content<'_>) -> Result<Section, ReportError> {
     let mut roc = RocPlot::new("ROC on the target, first seed");
     let mut det = DetPlot::new("DET on the target, first seed");
     for result in content.results {
-        let points = result.runs[0]
-            .scores
+        let points = result.runs.runs[0].tests[0]
             .sweep()
             .roc()
             .iter()
             .map(|p| (p.fpr, 1.0 - p.tpr))
             .collect();
-        let curve = RateCurve::new(result.recipe.name(), points)?;
+        let curve = RateCurve::new(result.name(), points)?;
         roc = roc.with_curve(curve.clone());
         det = det.with_curve(curve);
     }
     let mut figures = vec![roc.figure()?, det.figure()?];
     for result in content.results {
-        let run = &result.runs[0];
+        let run = &result.runs.runs[0];
         let scores = |bona_fide: bool| -> Vec<f64> {
-            let samples = run.scores.samples().iter();
+            let samples = run.tests[0].samples().iter();
             samples
                 .filter(|s| (s.label == fas_metrics::Label::BonaFide) == bona_fide)
                 .map(|s| s.score)
                 .collect()
         };
-        let plot = HistogramPlot::new(&format!("Scores: {}", result.recipe.name()), "score")
+        let plot = HistogramPlot::new(&format!("Scores: {}", result.name()), "score")
             .with_series("bona fide", scores(true))
             .with_series("attack", scores(false))
-            .with_threshold("source EER", run.evaluation.threshold.value);
+            .with_threshold("source EER", result.evaluations[0].threshold.value);
         figures.push(plot.figure()?);
     }
     Ok(Section::new("Results")
@@ -159,19 +158,18 @@ fn results(content: &Content<'_>) -> Result<Section, ReportError> {
         )
         .with_facts(vec![
             ("training samples".to_owned(), content.splits.train.len().to_string()),
-            ("generated samples".to_owned(), content.generated.map_or(0, |g| g.images.len()).to_string()),
+            ("generated samples".to_owned(), content.generated.map_or(0, |g| g.attacks.images.len()).to_string()),
             ("development samples".to_owned(), content.splits.development.len().to_string()),
             ("target samples".to_owned(), content.splits.test.len().to_string()),
         ]))
 }
 
 fn quality(content: &Content<'_>) -> Result<Section, ReportError> {
-    let pictures = content.pictures;
     let of = |bona_fide: bool| -> Vec<f64> {
-        pictures
-            .all()
-            .filter(|&at| pictures.sample(at).label.is_bona_fide() == bona_fide)
-            .filter_map(|at| pictures.quality(at))
+        let samples = content.captures.manifest().samples().iter();
+        samples
+            .filter(|sample| sample.label.is_bona_fide() == bona_fide)
+            .filter_map(|sample| sample.quality_score)
             .collect()
     };
     let mut plot = HistogramPlot::new("BRISQUE (lower is better)", "BRISQUE")
@@ -179,6 +177,7 @@ fn quality(content: &Content<'_>) -> Result<Section, ReportError> {
         .with_series("simulated attack", of(false));
     if let Some(generated) = content.generated {
         let scores: Vec<f64> = generated
+            .attacks
             .samples
             .iter()
             .filter_map(|s| s.quality_score)

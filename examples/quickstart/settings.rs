@@ -5,9 +5,6 @@ use std::path::PathBuf;
 use clap::Parser;
 use fas_examples::DeviceChoice;
 
-/// Side of all pictures, in pixels.
-pub(crate) const SIZE: usize = 64;
-
 #[derive(Debug, Parser)]
 #[command(about = "Faces in; generated attacks, a trained detector and a report out")]
 pub(crate) struct Settings {

@@ -1,14 +1,27 @@
-//! What the examples share: the choice of a device, folders of faces, pixels as tensors.
+//! What the examples share: the choice of a device, folders of faces, captures, generated attacks,
+//! studies of detectors and their tables.
 
+mod bundled_generator;
+mod captures;
+mod comparison;
 mod cost;
 mod faces;
+mod people;
 mod progress;
 mod samples;
+mod study;
+mod study_arguments;
 mod style_training;
 
+pub use bundled_generator::{BundledGenerator, Pair, bundled_sampler};
+pub use captures::Captures;
+pub use comparison::{Comparison, Entry, t_interval};
 pub use cost::{cost, peak_memory};
 pub use faces::{FaceFolder, FaceSplit};
 pub use fas_jobs::{DeviceChoice, image_values, images_to_tensor, tensor_to_images};
+pub use people::People;
 pub use progress::progress;
 pub use samples::training_sample;
+pub use study::{LabelledImages, Method, MethodRuns, Run, RunErrors, Study, mean_and_deviation};
+pub use study_arguments::StudyArguments;
 pub use style_training::train_style_encoder;

@@ -231,6 +231,11 @@ impl Benchmark {
         &self.images
     }
 
+    /// The images alone, in the order of [`samples`](Self::samples).
+    pub fn into_images(self) -> Vec<RgbImage> {
+        self.images
+    }
+
     /// The samples as a manifest without a root, for [`fas_data::Protocol::select`].
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
