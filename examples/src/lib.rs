@@ -23,5 +23,5 @@ pub use people::People;
 pub use progress::progress;
 pub use samples::training_sample;
 pub use study::{LabelledImages, Method, MethodRuns, Run, RunErrors, Study, mean_and_deviation};
-pub use study_arguments::StudyArguments;
+pub use study_arguments::{StudyArguments, cross_entropy, relative_quality};
 pub use style_training::train_style_encoder;

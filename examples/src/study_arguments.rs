@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use clap::Args;
 use fas_classify::ResNetConfig;
-use fas_classify::loss::ClassifierLoss;
+use fas_classify::loss::{ClassifierLoss, RelativeQualityLossConfig};
 use fas_classify::training::{ClassifierOptimiser, ClassifierTrainingConfig};
 use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
 use fas_sim::BenchmarkConfig;
@@ -14,6 +14,16 @@ use crate::{
     BundledGenerator, Captures, DeviceChoice, LabelledImages, Method, People, Study,
     bundled_sampler,
 };
+
+/// Cross-entropy over cosines at PatchNet's scale.
+pub fn cross_entropy() -> ClassifierLoss {
+    ClassifierLoss::CrossEntropy { scale: 30.0 }
+}
+
+/// The Relative Quality loss with the paper's margins.
+pub fn relative_quality() -> ClassifierLoss {
+    ClassifierLoss::RelativeQuality(RelativeQualityLossConfig::new())
+}
 
 /// Options of the examples of DiffFAS's tables.
 #[derive(Debug, Clone, Args)]
@@ -105,6 +115,17 @@ impl StudyArguments {
             training: self.training(loss),
             generated,
         }
+    }
+
+    /// Without and with the Relative Quality loss, without and with generated attacks: the rows of
+    /// DiffFAS's ablations (Table 7), in the order neither, without loss, without generation, both.
+    pub fn ablation(&self) -> [Method; 4] {
+        [
+            self.method("neither", cross_entropy(), false),
+            self.method("w/o loss", cross_entropy(), true),
+            self.method("w/o generation", relative_quality(), false),
+            self.method("DiffFAS", relative_quality(), true),
+        ]
     }
 
     /// Sizes of the training, development and test split of each simulated domain.
