@@ -7,8 +7,12 @@
 //!
 //! The networks take a [`Device`](burn::tensor::Device) and build without a backend feature.
 
+pub mod baseline;
 mod error;
 mod identity_encoder;
+mod ops;
+#[cfg(feature = "train")]
+pub mod training;
 
 pub use error::DfgError;
 pub use identity_encoder::{

@@ -111,6 +111,11 @@ impl DiffusionProcess {
         Self::gather(&self.posterior_log_variance_clipped, timesteps)
     }
 
+    /// `log(beta)`, `[batch_size, 1, 1, 1]`.
+    pub fn beta_log_variance(&self, timesteps: &Tensor<1, Int>) -> Tensor<4> {
+        Self::gather(&self.log_betas, timesteps)
+    }
+
     /// Learned log variance (Nichol and Dhariwal 2021, equation 15): `variance_logits` in `[-1, 1]`
     /// interpolate between the posterior's and `beta`, in the log domain.
     pub fn learned_log_variance(
@@ -119,7 +124,7 @@ impl DiffusionProcess {
         timesteps: &Tensor<1, Int>,
     ) -> Tensor<4> {
         let fraction = (variance_logits + 1.0) / 2.0;
-        let upper = Self::gather(&self.log_betas, timesteps);
+        let upper = self.beta_log_variance(timesteps);
         let lower = self.posterior_log_variance(timesteps);
         fraction.clone() * upper + (fraction.neg() + 1.0) * lower
     }

@@ -12,6 +12,8 @@ pub enum DdpmVariance {
     Learned,
     /// The posterior's.
     Posterior,
+    /// `beta`, the upper bound (DDPM's "fixed large"); AnoDDPM.
+    Beta,
 }
 
 /// One step from `x_t` to `x_{t-1}`. The implied clean image is clipped to `[-1, 1]`; no noise is added
@@ -49,6 +51,7 @@ pub fn ddpm_step(
             process.learned_log_variance(output.slice(s![.., 3..]), timesteps)
         }
         DdpmVariance::Posterior => process.posterior_log_variance(timesteps),
+        DdpmVariance::Beta => process.beta_log_variance(timesteps),
     };
     let batch_size = timesteps.dims()[0];
     let not_last: Tensor<4> = timesteps

@@ -1,0 +1,5 @@
+//! Training.
+
+mod baseline_trainer;
+
+pub use baseline_trainer::{BaselineTrainer, BaselineTrainingConfig};
