@@ -322,6 +322,44 @@ fn threads_do_not_change_a_bit() {
     }
 }
 
+/// Sizes on both sides of every choice of a kernel: 8x8 pixels and 16 channels are Winograd's.
+#[cfg(feature = "flex")]
+#[test]
+fn an_image_does_not_depend_on_its_batch() {
+    let device = Device::flex();
+    let bits = |tensor: Tensor<4>| -> Vec<u32> {
+        let values: Vec<f32> = tensor.into_data().try_to_vec().unwrap();
+        values.into_iter().map(f32::to_bits).collect()
+    };
+    for side in [2, 4, 7, 8, 9, 16, 24] {
+        for channels in [[6, 16], [16, 16], [48, 40]] {
+            for (kernel, stride) in [(3, 1), (3, 2), (1, 1)] {
+                let case = Case {
+                    batch_size: 5,
+                    channels,
+                    size: [side; 2],
+                    kernel,
+                    stride,
+                    bias: true,
+                };
+                let (x, weight, bias) = case.inputs(&device);
+                let run = |x: Tensor<4>| {
+                    fas_kernels::conv2d(x, weight.clone(), bias.clone(), case.options())
+                };
+                let together = run(x.clone());
+                for range in [0..1, 2..4, 4..5] {
+                    let part =
+                        |batch: &Tensor<4>| batch.clone().narrow(0, range.start, range.len());
+                    assert!(
+                        bits(part(&together)) == bits(run(part(&x))),
+                        "{case:?} {range:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 #[should_panic(expected = "has 3 channels")]
 fn wrong_channels_panic() {

@@ -67,13 +67,13 @@ impl Case {
     }
 
     /// Whether Winograd's transform pays: enough channels to hide the transforms of maps, enough
-    /// pixels to hide that of the weights.
+    /// pixels to hide that of the weights. The pixels are those of one image, although a batch shares
+    /// the weights' transform: else the last bits of an image would hang on the batch it is in.
     fn suits_winograd(&self) -> bool {
-        let pixels = self.batch_size * self.input[0] * self.input[1];
         self.kernel == 3
             && self.stride == 1
             && self.channels_in.min(self.channels_out) >= 16
-            && pixels >= 128
+            && self.input[0] * self.input[1] >= 64
     }
 
     /// Convolution of stride 1 of maps in `source`; `None` if a result is not finite, for then one
