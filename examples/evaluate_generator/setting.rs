@@ -50,7 +50,7 @@ impl Setting {
             .with_spacing_power(arguments.spacing_power)
             .with_eta(arguments.eta)
             .with_stop_step(arguments.stop_step.min(self.start));
-        GenerationConfig::new(sampler)
+        GenerationConfig::new(sampler.into())
             .with_guidance_scale(self.guidance)
             .with_temperature(self.temperature)
     }

@@ -55,7 +55,7 @@ pub fn bundled_sampler(start: usize, guidance: f64) -> GenerationConfig {
         .with_sampling_steps(20)
         .with_spacing_power(2.0)
         .with_stop_step(40);
-    GenerationConfig::new(steps)
+    GenerationConfig::new(steps.into())
         .with_guidance_scale(guidance)
         .with_temperature(0.7)
 }

@@ -13,6 +13,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::Resample;
 use crate::ops::{conv2d, group_norm_modulated_silu, group_norm_silu};
+use crate::resample::repeat_to;
 
 /// Configuration to create a [`ResidualBlock`] with [`init`](ResidualBlockConfig::init).
 #[derive(Config, Debug)]
@@ -82,7 +83,7 @@ impl ResidualBlock {
     /// # Shapes
     ///
     /// - input: `[batch_size, in_channels, height, width]`
-    /// - embedding: `[batch_size, embed_channels]`
+    /// - embedding: `[batch_size, embed_channels]`, or fewer entries that are repeated
     /// - output: `[batch_size, out_channels, height', width']`, resampled where the Config says so
     pub fn forward(&self, input: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
         let mut hidden = group_norm_silu(&self.norm_1, input.clone());
@@ -93,6 +94,7 @@ impl ResidualBlock {
         }
         let hidden = conv2d(&self.conv_1, hidden);
         let projected = self.time_projection.forward(silu(embedding));
+        let projected = repeat_to(projected, hidden.dims()[0]);
         let [scale, shift] = projected.chunk(2, 1).try_into().expect("two halves");
         let hidden = group_norm_modulated_silu(&self.norm_2, hidden, scale, shift);
         let hidden = conv2d(&self.conv_2, self.dropout.forward(hidden));

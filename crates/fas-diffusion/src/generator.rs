@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use fas_weights::{StoredFloat, Weights, read_weights, save_module};
 
+use crate::stored_config::read_generator_config;
 use crate::{
-    DdimConfig, DiffusionError, DiffusionProcess, NoiseScheduleConfig, Parameterisation,
-    Prediction, StyleEncoder, StyleEncoderConfig, UNet, UNetConfig, ddim_sample, guide,
-    sample_noise,
+    DiffusionError, DiffusionProcess, NoiseScheduleConfig, Parameterisation, Prediction,
+    StyleCondition, StyleEncoder, StyleEncoderConfig, UNet, UNetConfig,
 };
 
 /// Configuration to create a [`Generator`] with [`init`](GeneratorConfig::init).
@@ -30,6 +31,23 @@ pub struct GeneratorConfig {
 }
 
 impl GeneratorConfig {
+    /// The released generator: 256 px, STFM as coded, noise and variance logits.
+    pub fn released(num_styles: usize) -> Self {
+        Self::new(
+            UNetConfig::released(),
+            StyleEncoderConfig::released(num_styles),
+        )
+    }
+
+    /// The generator of the paper's text at 256 px: STFM with 6x6 means and 2x2 variances, variance
+    /// logits kept for the hybrid loss.
+    pub fn paper(num_styles: usize) -> Self {
+        Self::new(
+            UNetConfig::paper(),
+            StyleEncoderConfig::released(num_styles),
+        )
+    }
+
     /// A generator for faces of 64 px that trains on a CPU.
     pub fn small(num_styles: usize) -> Self {
         Self::new(UNetConfig::small(), StyleEncoderConfig::small(num_styles))
@@ -48,23 +66,9 @@ impl GeneratorConfig {
             process: DiffusionProcess::new(schedule, device),
             config: self.clone(),
             device: device.clone(),
+            null: OnceLock::new(),
         }
     }
-}
-
-/// How an attack is generated.
-#[derive(Config, Debug)]
-pub struct GenerationConfig {
-    /// Start and steps of the sampler.
-    pub sampler: DdimConfig,
-    /// Guidance: 1 is none. Default: 2 (DiffFAS)
-    #[config(default = 2.0)]
-    pub guidance_scale: f64,
-    /// Scale of the noise that is started from, in `(0, 1]`. A briefly trained network takes part of
-    /// the noise for detail, and a deterministic sampler keeps it; with less noise than the network is
-    /// told of, more of it goes. Default: 1 (DiffFAS)
-    #[config(default = 1.0)]
-    pub temperature: f64,
 }
 
 /// The networks of a generator.
@@ -84,6 +88,8 @@ pub struct Generator {
     pub(crate) process: DiffusionProcess,
     config: GeneratorConfig,
     device: Device,
+    /// Keys and values of no style; of these networks, so it goes when they change.
+    pub(crate) null: OnceLock<StyleCondition>,
 }
 
 /// Key of the configuration in the header of a weight file.
@@ -107,7 +113,11 @@ impl Generator {
 
     /// The same generator with other weights.
     pub fn with_networks(self, networks: GeneratorNetworks) -> Self {
-        Self { networks, ..self }
+        Self {
+            networks,
+            null: OnceLock::new(),
+            ..self
+        }
     }
 
     /// Writes weights, configuration and `card` (data, licence, command, seed, training domains) to a
@@ -161,7 +171,7 @@ impl Generator {
         let mut card = weights.metadata.clone();
         let config = card
             .remove(CONFIG_KEY)
-            .and_then(|text| GeneratorConfig::load_binary(text.as_bytes()).ok())
+            .and_then(|text| read_generator_config(&text))
             .ok_or_else(|| DiffusionError::Configuration {
                 path: path.to_owned(),
             })?;
@@ -201,153 +211,16 @@ impl Generator {
         self.parameterisation
             .x_start(output, x_t, content, timesteps)
     }
-
-    /// Generates one attack for each (content, style) pair.
-    ///
-    /// The noise of a sample comes from (`seed`, its id): batch size and order change nothing.
-    ///
-    /// # Shapes
-    ///
-    /// - content: `[batch_size, 3, image_size, image_size]`, bona fide faces in `[-1, 1]`
-    /// - style: the same, attack images whose look is taken
-    /// - output: the same, in `[-1, 1]`
-    ///
-    /// # Errors
-    ///
-    /// [`DiffusionError::BatchSizes`] if the three batches differ in size.
-    pub fn generate(
-        &self,
-        content: Tensor<4>,
-        style: Tensor<4>,
-        ids: &[&str],
-        seed: u64,
-        config: &GenerationConfig,
-    ) -> Result<Tensor<4>, DiffusionError> {
-        let [batch_size, channels, size, _] = content.dims();
-        if style.dims()[0] != batch_size || ids.len() != batch_size {
-            return Err(DiffusionError::BatchSizes {
-                content: batch_size,
-                style: style.dims()[0],
-                ids: ids.len(),
-            });
-        }
-        let schedule = self.process.schedule();
-        let noise = sample_noise(seed, ids, channels, size, &self.device);
-        let start = config.sampler.start_step;
-        let noise = noise * (schedule.noise_rate(start) * config.temperature);
-        let x = content.clone() * schedule.signal_rate(start) + noise;
-        let guided = config.guidance_scale != 1.0;
-        // Both halves of guidance run as one batch; style statistics are computed once for all steps.
-        let (content, style) = if guided {
-            let null = style.zeros_like();
-            (
-                Tensor::cat(vec![content.clone(), content], 0),
-                Tensor::cat(vec![style, null], 0),
-            )
-        } else {
-            (content, style)
-        };
-        let unet = &self.networks.unet;
-        let condition = unet.condition(&self.networks.style_encoder.features(style));
-        let denoiser = |x_t: Tensor<4>, timesteps: Tensor<1, Int>| {
-            let (x_t, timesteps) = if guided {
-                (
-                    Tensor::cat(vec![x_t.clone(), x_t], 0),
-                    Tensor::cat(vec![timesteps.clone(), timesteps], 0),
-                )
-            } else {
-                (x_t, timesteps)
-            };
-            let output = unet
-                .forward(x_t.clone(), content.clone(), timesteps.clone(), &condition)
-                .narrow(1, 0, channels);
-            let noise = self
-                .parameterisation
-                .noise(output, x_t, content.clone(), &timesteps);
-            if !guided {
-                return noise;
-            }
-            guide(
-                noise.clone().narrow(0, 0, batch_size),
-                noise.narrow(0, batch_size, batch_size),
-                config.guidance_scale,
-                channels,
-            )
-        };
-        let result = ddim_sample(
-            denoiser,
-            schedule,
-            x,
-            &config.sampler.timesteps(),
-            &config.sampler,
-            |t| {
-                let names: Vec<String> = ids.iter().map(|id| format!("{id}#{t}")).collect();
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                sample_noise(seed, &names, channels, size, &self.device)
-            },
-            |_, _| {},
-        );
-        Ok(result.clamp(-1.0, 1.0))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Distribution, Tolerance};
+    use crate::{DdimConfig, GenerationConfig};
+    use burn::tensor::Distribution;
 
     fn faces(count: usize, device: &Device) -> Tensor<4> {
         Tensor::random([count, 3, 64, 64], Distribution::Uniform(-1.0, 1.0), device)
-    }
-
-    fn options(guidance_scale: f64) -> GenerationConfig {
-        GenerationConfig::new(DdimConfig::new(400).with_sampling_steps(3))
-            .with_guidance_scale(guidance_scale)
-    }
-
-    #[test]
-    fn an_untrained_live_centred_generator_gives_back_the_face() {
-        // F = 0 at the start, so x_0 moves from the noised face towards the live face.
-        let device = Device::default();
-        let generator = GeneratorConfig::small(3).init(&device);
-        let content = faces(1, &device);
-        let sampler = DdimConfig::new(999)
-            .with_sampling_steps(2)
-            .with_stop_step(900);
-        let config = GenerationConfig::new(sampler).with_guidance_scale(1.0);
-        let out = generator
-            .generate(content.clone(), faces(1, &device), &["a"], 0, &config)
-            .unwrap();
-        let error: f32 = (out - content).abs().mean().into_scalar();
-        assert!(error < 0.02, "{error}");
-    }
-
-    #[test]
-    fn an_image_does_not_depend_on_its_batch() {
-        let device = Device::default();
-        let generator = GeneratorConfig::small(3).init(&device);
-        let (content, style) = (faces(2, &device), faces(2, &device));
-        let both = generator
-            .generate(
-                content.clone(),
-                style.clone(),
-                &["a", "b"],
-                5,
-                &options(2.0),
-            )
-            .unwrap();
-        let second = generator
-            .generate(
-                content.narrow(0, 1, 1),
-                style.narrow(0, 1, 1),
-                &["b"],
-                5,
-                &options(2.0),
-            )
-            .unwrap();
-        both.narrow(0, 1, 1)
-            .into_data()
-            .assert_approx_eq(&second.into_data(), Tolerance::<f32>::rel_abs(1e-5, 1e-5));
     }
 
     #[test]
@@ -361,31 +234,12 @@ mod tests {
         let (loaded, read) = Generator::load(&path, &device).unwrap();
         assert_eq!(read, card);
         let (content, style) = (faces(1, &device), faces(1, &device));
+        let sampler = DdimConfig::new(400).with_sampling_steps(3);
         let run = |g: &Generator| {
-            g.generate(content.clone(), style.clone(), &["a"], 1, &options(1.0))
+            let options = GenerationConfig::new(sampler.clone().into());
+            g.generate(content.clone(), style.clone(), &["a"], 1, &options)
                 .unwrap()
         };
         assert_eq!(run(&generator).into_data(), run(&loaded).into_data());
-    }
-
-    #[test]
-    fn uneven_batches_are_an_error() {
-        let device = Device::default();
-        let generator = GeneratorConfig::small(3).init(&device);
-        let error = generator
-            .generate(
-                faces(2, &device),
-                faces(1, &device),
-                &["a", "b"],
-                0,
-                &options(1.0),
-            )
-            .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("2 content images, 1 style images"),
-            "{error}"
-        );
     }
 }

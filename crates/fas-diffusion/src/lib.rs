@@ -4,6 +4,7 @@
 mod block;
 mod ema;
 mod error;
+mod generation;
 mod generator;
 mod guidance;
 mod loss;
@@ -15,6 +16,7 @@ mod process;
 mod resample;
 mod sampler;
 mod schedule;
+mod stored_config;
 mod style_encoder;
 mod style_fusion;
 mod time_embedding;
@@ -25,18 +27,23 @@ mod unet;
 pub use block::{ResidualBlock, ResidualBlockConfig};
 pub use ema::EmaConfig;
 pub use error::DiffusionError;
-pub use generator::{GenerationConfig, Generator, GeneratorConfig, GeneratorNetworks};
+pub use generation::{GenerationConfig, GuidedOutputs};
+pub use generator::{Generator, GeneratorConfig, GeneratorNetworks};
 pub use guidance::{guide, guide_all_channels};
 pub use loss::{HybridLoss, discretised_gaussian_nll, hybrid_loss, normal_kl};
 pub use noise::sample_noise;
+pub use patch_statistics::{GlobalToken, Upsampling};
 pub use prediction::{Parameterisation, Prediction};
 pub use process::DiffusionProcess;
 pub use resample::Resample;
-pub use sampler::{DdimConfig, DdpmVariance, ddim_sample, ddpm_sample, ddpm_step};
+pub use sampler::{
+    DdimConfig, DdpmConfig, DdpmVariance, DpmSolverConfig, Sampler, StartAlignment, StepSpacing,
+    ddim_sample, ddpm_sample, ddpm_step, dpm_solver_sample,
+};
 pub use schedule::{BetaSchedule, NoiseSchedule, NoiseScheduleConfig};
 pub use style_encoder::{Stem, StyleEncoder, StyleEncoderConfig, StyleFeatures};
 pub use style_fusion::{
-    SpreadStatistic, StyleFusion, StyleFusionConfig, StyleFusionForm, StyleTokens,
+    ConditionNorm, SpreadStatistic, StyleFusion, StyleFusionConfig, StyleFusionForm, StyleTokens,
 };
 pub use time_embedding::{TimeEmbedding, TimeEmbeddingConfig};
 pub use unet::{FusionPlacement, LevelChange, StyleCondition, UNet, UNetConfig};

@@ -4,12 +4,17 @@
 //! patch size, so both are small constant matrices here. That keeps them differentiable on every
 //! backend and makes the global token one more column.
 
+use burn::config::Config;
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Where the token of the whole map stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GlobalToken {
+/// Where the token of the whole map stands among those of the patches. After the attention the last
+/// token of all is dropped, whichever it is.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum GlobalToken {
+    /// Before the patches, as the released code has it: what is dropped is then the last patch, and the
+    /// grid is shifted by one cell.
     First,
+    /// After the patches, as the paper has it: what is dropped is the global token.
     Last,
 }
 
@@ -93,8 +98,8 @@ fn cubic(distance: f64) -> f64 {
 }
 
 /// How a grid of tokens becomes a map again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Upsampling {
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum Upsampling {
     /// Patch centres line up with pixel centres (the paper).
     Bilinear,
     /// Corner tokens on corner pixels (the released code).

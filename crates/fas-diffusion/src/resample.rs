@@ -1,4 +1,4 @@
-//! Halving and doubling of maps, as in guided-diffusion.
+//! Halving and doubling of maps, as in guided-diffusion; pixels as channels; repetition of a batch.
 
 use burn::config::Config;
 use burn::tensor::Tensor;
@@ -38,6 +38,15 @@ pub(crate) fn nearest_2x(input: Tensor<4>) -> Tensor<4> {
         .reshape([batch_size, channels, height, 1, width, 1])
         .expand([batch_size, channels, height, 2, width, 2])
         .reshape([batch_size, channels, 2 * height, 2 * width])
+}
+
+/// The batch over and over until it has `batch_size` entries, a multiple of what it has.
+pub(crate) fn repeat_to<const D: usize>(tensor: Tensor<D>, batch_size: usize) -> Tensor<D> {
+    let present = tensor.dims()[0];
+    if present == batch_size {
+        return tensor;
+    }
+    tensor.repeat_dim(0, batch_size / present)
 }
 
 /// Moves each `patch x patch` square of pixels into channels (pixel unshuffle).

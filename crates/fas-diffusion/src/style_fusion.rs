@@ -27,16 +27,55 @@ pub enum SpreadStatistic {
     MeanMinusMeanSquare,
 }
 
-/// The parts in which the paper's STFM and the released one differ.
+/// What is done to the style map before its statistics are taken.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
-pub enum StyleFusionForm {
-    /// As the paper writes it: the global token stands last and is dropped, bilinear upsampling, one
-    /// norm inside.
-    Paper,
-    /// As the released code runs: BatchNorm on the style map, the global token stands first while the
-    /// last patch is dropped (so the grid is shifted by one cell), bicubic upsampling with aligned
-    /// corners, and the inner norm applied once more to the result.
-    Released,
+pub enum ConditionNorm {
+    /// Nothing: the paper.
+    None,
+    /// BatchNorm, one for each STFM, as in the released code. In training the images of a batch then see
+    /// each other, the styles that were dropped included, and an average of the weights needs the
+    /// running statistics too.
+    BatchNorm,
+}
+
+/// The points in which the paper's STFM and the released one differ, patches and statistic aside.
+#[derive(Config, Debug, PartialEq, Eq)]
+pub struct StyleFusionForm {
+    /// Norm of the style map. Default: none (paper), which is the same in training and use
+    #[config(default = "ConditionNorm::None")]
+    pub condition_norm: ConditionNorm,
+    /// Where the global token stands. Default: last (paper), so that every patch keeps its place
+    #[config(default = "GlobalToken::Last")]
+    pub global_token: GlobalToken,
+    /// From the grid to the map. Default: bilinear (paper), which does not overshoot on grids of one or
+    /// two cells
+    #[config(default = "Upsampling::Bilinear")]
+    pub upsampling: Upsampling,
+    /// Whether the inner norm is applied once more, with the same weights, to the result. Default: false
+    /// (paper), for a norm there cannot start at zero
+    #[config(default = false)]
+    pub outer_norm: bool,
+    /// Whether the last convolution starts at zero, so that the module starts as the identity.
+    /// Default: true; the paper is silent, the released code starts it at random
+    #[config(default = true)]
+    pub zero_init: bool,
+}
+
+impl StyleFusionForm {
+    /// As the paper writes it.
+    pub fn paper() -> Self {
+        Self::new()
+    }
+
+    /// As the released code runs.
+    pub fn released() -> Self {
+        Self::new()
+            .with_condition_norm(ConditionNorm::BatchNorm)
+            .with_global_token(GlobalToken::First)
+            .with_upsampling(Upsampling::BicubicAlignCorners)
+            .with_outer_norm(true)
+            .with_zero_init(false)
+    }
 }
 
 /// Configuration to create a [`StyleFusion`] with [`init`](StyleFusionConfig::init).
@@ -47,25 +86,22 @@ pub struct StyleFusionConfig {
     /// Height and width of both maps.
     pub size: usize,
     /// Paper's or released form. Default: the paper's, whose statistics mean what they say
-    #[config(default = "StyleFusionForm::Paper")]
+    #[config(default = "StyleFusionForm::paper()")]
     pub form: StyleFusionForm,
-    /// Patch side of the means, in pixels; larger than that of the spread, or identity leaks.
-    /// Default: 6 (paper; released 5)
+    /// Patch side of the means, in pixels; larger than that of the spread, or identity leaks. Pixels
+    /// that fill no whole patch, on the right and at the bottom, are left out. Default: 6 (paper;
+    /// released 5)
     #[config(default = 6)]
     pub mean_patch: usize,
     /// Patch side of the spread, in pixels. Default: 2 (paper; released 3)
     #[config(default = 2)]
     pub spread_patch: usize,
-    /// What stands for the spread of a patch.
+    /// What stands for the spread of a patch. Default: the variance (paper)
     #[config(default = "SpreadStatistic::Variance")]
     pub spread: SpreadStatistic,
     /// Most groups of the norm; fewer where `channels` has fewer. Default: 32
     #[config(default = 32)]
     pub num_groups: usize,
-    /// Whether the last convolution starts at zero, so that the module starts as the identity.
-    /// Default: true
-    #[config(default = true)]
-    pub zero_init: bool,
 }
 
 impl StyleFusionConfig {
@@ -77,11 +113,10 @@ impl StyleFusionConfig {
     /// The module as the released code runs it.
     pub fn released(channels: usize, size: usize) -> Self {
         Self::new(channels, size)
-            .with_form(StyleFusionForm::Released)
+            .with_form(StyleFusionForm::released())
             .with_mean_patch(5)
             .with_spread_patch(3)
             .with_spread(SpreadStatistic::MeanMinusMeanSquare)
-            .with_zero_init(false)
     }
 
     /// Initializes the module on `device`.
@@ -94,32 +129,29 @@ impl StyleFusionConfig {
             self.mean_patch > 0 && self.spread_patch > 0,
             "patch sides must be positive"
         );
-        let released = self.form == StyleFusionForm::Released;
         let conv = Conv2dConfig::new([self.channels, self.channels], [3, 3])
             .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
-        let conv = if self.zero_init {
+        let conv = if self.form.zero_init {
             conv.with_initializer(Initializer::Zeros)
         } else {
             conv
         };
         StyleFusion {
-            condition_norm: released.then(|| BatchNormConfig::new(self.channels).init(device)),
+            condition_norm: (self.form.condition_norm == ConditionNorm::BatchNorm)
+                .then(|| BatchNormConfig::new(self.channels).init(device)),
             mean: self.branch(self.mean_patch, device),
             spread: self.branch(self.spread_patch, device),
             norm: GroupNormConfig::new(self.num_groups.min(self.channels), self.channels)
                 .init(device),
             conv: conv.init(device),
             statistic: self.spread,
-            released,
+            outer_norm: self.form.outer_norm,
             size: self.size,
         }
     }
 
     fn branch(&self, patch: usize, device: &Device) -> StatisticAttention {
-        let (global, upsampling) = match self.form {
-            StyleFusionForm::Paper => (GlobalToken::Last, Upsampling::Bilinear),
-            StyleFusionForm::Released => (GlobalToken::First, Upsampling::BicubicAlignCorners),
-        };
+        let (global, upsampling) = (self.form.global_token, self.form.upsampling);
         let linear = || LinearConfig::new(self.channels, self.channels);
         StatisticAttention {
             query: linear().init(device),
@@ -154,16 +186,24 @@ impl StatisticAttention {
         pixels.matmul(self.pool.clone().unsqueeze()).swap_dims(1, 2)
     }
 
-    /// Fused statistic as a map, from the tokens of the backbone and of the style.
-    fn forward(&self, x: Tensor<3>, style: Tensor<3>) -> Tensor<3> {
+    /// What the queries meet: it depends on the style alone.
+    fn keys_values(&self, style: Tensor<3>) -> KeysValues {
+        KeysValues {
+            keys: self.key.forward(style.clone()),
+            values: self.value.forward(style),
+        }
+    }
+
+    /// Fused statistic as a map, from the tokens of the backbone.
+    fn forward(&self, x: Tensor<3>, style: &KeysValues) -> Tensor<3> {
         let [_, tokens, channels] = x.dims();
         let query = self.query.forward(x);
-        let key = self.key.forward(style.clone());
-        let value = self.value.forward(style);
         // Not `fas_kernels::attention`: a few dozen tokens make no large score matrix, and scores that
         // are computed again leave small gradients of the keys' bias, which are zero, less exact.
-        let scores = query.matmul(key.swap_dims(1, 2)) / (channels as f64).sqrt();
-        let fused = self.output.forward(softmax(scores, 2).matmul(value));
+        let keys = style.keys.clone().swap_dims(1, 2);
+        let scores = query.matmul(keys) / (channels as f64).sqrt();
+        let attended = softmax(scores, 2).matmul(style.values.clone());
+        let fused = self.output.forward(attended);
         // The last token: the global one in the paper's form, the last patch in the released one.
         let grid = fused.slice(s![.., ..tokens - 1]);
         grid.swap_dims(1, 2)
@@ -171,12 +211,61 @@ impl StatisticAttention {
     }
 }
 
-/// Tokens of a style map: all that a [`StyleFusion`] reads of it. They do not depend on the diffusion
-/// step, so a sampler computes them once.
+/// Keys and values, `[batch_size, tokens, channels]`, always in this order in memory: a product of
+/// matrices rounds differently for another one, and a style would depend on its batch.
+#[derive(Debug, Clone)]
+struct KeysValues {
+    keys: Tensor<3>,
+    values: Tensor<3>,
+}
+
+impl KeysValues {
+    fn map(&self, change: &dyn Fn(Tensor<3>) -> Tensor<3>) -> Self {
+        Self {
+            keys: change(self.keys.clone()),
+            values: change(self.values.clone()),
+        }
+    }
+}
+
+/// All that a [`StyleFusion`] reads of a style map: keys and values of both statistics. They do not
+/// depend on the diffusion step nor on the face, so a sampler computes them once for all steps.
 #[derive(Debug, Clone)]
 pub struct StyleTokens {
-    mean: Tensor<3>,
-    spread: Tensor<3>,
+    mean: KeysValues,
+    spread: KeysValues,
+}
+
+impl StyleTokens {
+    /// Number of style images.
+    pub fn batch_size(&self) -> usize {
+        self.mean.keys.dims()[0]
+    }
+
+    /// The same change of every tensor, each with the batch as its first axis.
+    pub(crate) fn map(&self, change: &dyn Fn(Tensor<3>) -> Tensor<3>) -> Self {
+        Self {
+            mean: self.mean.map(change),
+            spread: self.spread.map(change),
+        }
+    }
+
+    /// The styles of all parts, in order.
+    pub(crate) fn cat(parts: &[&Self]) -> Self {
+        let column = |tensor: fn(&Self) -> &Tensor<3>| {
+            Tensor::cat(parts.iter().map(|part| tensor(part).clone()).collect(), 0)
+        };
+        Self {
+            mean: KeysValues {
+                keys: column(|part| &part.mean.keys),
+                values: column(|part| &part.mean.values),
+            },
+            spread: KeysValues {
+                keys: column(|part| &part.spread.keys),
+                values: column(|part| &part.spread.values),
+            },
+        }
+    }
 }
 
 /// Style Transfer Fusion Module.
@@ -189,7 +278,7 @@ pub struct StyleFusion {
     conv: Conv2d,
     #[module(skip)]
     statistic: SpreadStatistic,
-    released: bool,
+    outer_norm: bool,
     size: usize,
 }
 
@@ -199,7 +288,7 @@ impl StyleFusion {
         self.size
     }
 
-    /// Statistics of a style map.
+    /// Statistics of a style map, as the keys and values that the queries of a face meet.
     ///
     /// # Shapes
     ///
@@ -210,7 +299,10 @@ impl StyleFusion {
             None => style_features,
         };
         let (mean, spread) = self.statistics(normalised);
-        StyleTokens { mean, spread }
+        StyleTokens {
+            mean: self.mean.keys_values(mean),
+            spread: self.spread.keys_values(spread),
+        }
     }
 
     /// Fuses the style into the backbone map.
@@ -223,13 +315,13 @@ impl StyleFusion {
         assert_shape!(x, [batch_size, channels, self.size, self.size]);
         let (mean, spread) = self.statistics(x.clone());
         let map = |values: Tensor<3>| values.reshape([batch_size, channels, height, width]);
-        let mean = map(self.mean.forward(mean, style.mean.clone()));
-        let spread = map(self.spread.forward(spread, style.spread.clone()));
+        let mean = map(self.mean.forward(mean, &style.mean));
+        let spread = map(self.spread.forward(spread, &style.spread));
         let fused = conv2d(
             &self.conv,
             group_norm(&self.norm, x.clone()) * spread + mean,
         );
-        x + if self.released {
+        x + if self.outer_norm {
             group_norm(&self.norm, fused)
         } else {
             fused
@@ -278,8 +370,8 @@ mod tests {
             .with_num_groups(1)
             .init(&device);
         let map = Tensor::<4>::from_data([[[[1.0, 3.0], [1.0, 3.0]]]], &device);
-        let tokens = fusion.style_tokens(map);
-        let spread: Vec<f32> = tokens.spread.into_data().try_to_vec().unwrap();
+        let (_, spread) = fusion.statistics(map);
+        let spread: Vec<f32> = spread.into_data().try_to_vec().unwrap();
         // one patch and the global token, both the variance of {1, 3, 1, 3}
         assert_eq!(spread, [1.0, 1.0]);
     }

@@ -5,10 +5,10 @@ use std::error::Error;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use fas_diffusion::{
-    BetaSchedule, DdimConfig, DdpmVariance, DiffusionProcess, LevelChange, NoiseScheduleConfig,
-    SpreadStatistic, StyleFeatures, StyleFusion, StyleFusionConfig, StyleFusionForm, UNet,
-    UNetConfig, ddim_sample, ddpm_step, discretised_gaussian_nll, guide, guide_all_channels,
-    hybrid_loss, normal_kl,
+    BetaSchedule, DdimConfig, DdpmVariance, DiffusionProcess, GeneratorConfig, GeneratorNetworks,
+    LevelChange, NoiseScheduleConfig, SpreadStatistic, StyleCondition, StyleFeatures, StyleFusion,
+    StyleFusionConfig, StyleFusionForm, UNet, UNetConfig, ddim_sample, ddpm_step,
+    discretised_gaussian_nll, guide, guide_all_channels, hybrid_loss, normal_kl,
 };
 use fas_testkit::{Case, ParamSite, Parity, WeightSource, checkpoint};
 
@@ -291,9 +291,9 @@ fn unet_config(case: &Case, released: bool) -> Result<UNetConfig, Box<dyn Error>
         UNetConfig::paper()
     };
     let form = if released {
-        StyleFusionForm::Released
+        StyleFusionForm::released()
     } else {
-        StyleFusionForm::Paper
+        StyleFusionForm::paper()
     };
     Ok(UNetConfig {
         image_size: case.get("image_size")?,
@@ -389,6 +389,117 @@ fn small_unet_with_stfm_of_the_paper() {
 #[test]
 fn small_unet_with_released_stfm() {
     Parity::discover(HERE, &["difffas_unet_small_official"]).run(|case| unet(case, true));
+}
+
+/// The reference name of a parameter of the whole generator.
+fn generator_name(site: &ParamSite) -> Option<WeightSource> {
+    let inner = |path: &str| ParamSite {
+        path: path.to_owned(),
+        ..site.clone()
+    };
+    if let Some(path) = site.path.strip_prefix("unet.") {
+        return reference(&inner(path), true);
+    }
+    let path = site.path.strip_prefix("style_encoder.")?;
+    let renamed: Vec<String> = path
+        .split('.')
+        .map(|part| {
+            match part {
+                "conv" => "conv1",
+                "norm" => "bn1",
+                "conv_1" => "conv1",
+                "norm_1" => "bn1",
+                "conv_2" => "conv2",
+                "norm_2" => "bn2",
+                "shortcut_conv" => "downsample.0",
+                "shortcut_norm" => "downsample.1",
+                "classifier" => "fc",
+                other => other,
+            }
+            .to_owned()
+        })
+        .collect();
+    let path = renamed.join(".");
+    // `stages.0` is `layer1`.
+    let path = match path.strip_prefix("stages.") {
+        Some(rest) => {
+            let (stage, rest) = rest.split_once('.')?;
+            format!("layer{}.{rest}", stage.parse::<usize>().ok()? + 1)
+        }
+        None => path,
+    };
+    let source = inner(&path).torch();
+    Some(source.renamed(|name| format!("style_encoder.{name}")))
+}
+
+/// Every `step`-th row and column of every `channel_step`-th channel.
+fn sliced(map: &Tensor<4>, channel_step: usize, step: usize) -> TensorData {
+    let [batch_size, channels, height, width] = map.dims();
+    let values: Vec<f32> = map.to_data().iter::<f32>().collect();
+    let mut kept = Vec::new();
+    for plane in (0..batch_size * channels).filter(|plane| plane % channels % channel_step == 0) {
+        for y in (0..height).step_by(step) {
+            for x in (0..width).step_by(step) {
+                kept.push(values[(plane * height + y) * width + x]);
+            }
+        }
+    }
+    let shape = [
+        batch_size,
+        channels.div_ceil(channel_step),
+        height.div_ceil(step),
+        width.div_ceil(step),
+    ];
+    TensorData::new(kept, shape)
+}
+
+/// 160 million procedural weights and one forward pass, with its style and without: some ten seconds
+/// and 2.5 GB.
+#[test]
+fn whole_released_generator() {
+    Parity::discover(HERE, &["difffas_unet_official"]).run(|case| {
+        let device = Device::default();
+        let config = GeneratorConfig::released(17);
+        let networks: GeneratorNetworks =
+            case.load(config.init(&device).networks().clone(), generator_name)?;
+        let image = |name: &str| case.input_tensor::<4>(name, &device);
+        let (x_t, live, style) = (image("x_t")?, image("live")?, image("style")?);
+        let timesteps = case.input_int_tensor::<1>("t", &device)?;
+
+        let encoder = &networks.style_encoder;
+        case.check("enc.logits", &encoder.forward(style.clone()).into_data());
+        let features = encoder.features(style.clone());
+        for (size, channels, step) in [(32, 32, 4), (16, 32, 2), (8, 32, 1)] {
+            let name = format!("enc.map{size}_slice");
+            case.check(&name, &sliced(&features.of_size(size), channels, step));
+        }
+
+        let unet = &networks.unet;
+        let styled = unet.condition(&features);
+        let null = unet.condition(&encoder.features(style.zeros_like()));
+        let mut taps: Vec<(String, TensorData)> = Vec::new();
+        // Both halves of guidance in one pass, as in generation.
+        let output = unet.forward_observed(
+            x_t,
+            live,
+            timesteps,
+            &StyleCondition::cat(&[&styled, &null]),
+            &mut |name, tensor| {
+                let first = tensor.clone().narrow(0, 0, 1);
+                taps.push((name.to_owned(), checkpoint(&first.into_data())));
+            },
+        );
+        for (name, tap) in taps {
+            case.check(&format!("tap.{name}"), &tap);
+        }
+        let y = output.clone().narrow(0, 0, 1);
+        case.check("y", &y.into_data());
+        let null = output.narrow(0, 1, 1);
+        case.check("y_null_slice", &sliced(&null, 1, 4));
+        case.check("y_null_ckpt", &checkpoint(&null.into_data()));
+        case.waive("tap.time_embed", "every block and `y` depend on it");
+        Ok(())
+    });
 }
 
 #[test]

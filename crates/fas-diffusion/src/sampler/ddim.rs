@@ -4,13 +4,12 @@
 use burn::config::Config;
 use burn::tensor::{Int, Tensor};
 
-use crate::NoiseSchedule;
+use crate::{NoiseSchedule, StartAlignment};
 
 /// Which steps are taken, and how.
 #[derive(Config, Debug, PartialEq)]
 pub struct DdimConfig {
-    /// Noise level that denoising starts from: the live face is noised to exactly this step, and it is
-    /// the first step of the list. (The released code noises to 250 and starts at 240.)
+    /// Noise level that denoising starts from: the live face is noised to exactly this step.
     pub start_step: usize,
     /// Number of network calls, at least 1. Default: 25
     #[config(default = 25)]
@@ -27,19 +26,47 @@ pub struct DdimConfig {
     /// Stochasticity, in `[0, 1]`: 0 is deterministic, 1 is DDPM's variance. Default: 0
     #[config(default = 0.0)]
     pub eta: f64,
+    /// Whether the list begins with `start_step` itself. Default: it does, so that the network is told
+    /// the noise that is there
+    #[config(default = "StartAlignment::Exact")]
+    pub alignment: StartAlignment,
     /// Whether the implied clean image is clipped to `[-1, 1]` at each step and the noise derived anew:
-    /// near pure noise an error of the noise is otherwise multiplied by 157. Default: true
+    /// near pure noise an error of the noise is otherwise multiplied by 157. Default: true (released:
+    /// no); false for latents, which have no such range
     #[config(default = true)]
     pub clip: bool,
 }
 
 impl DdimConfig {
-    /// The steps from `start_step` down to `stop_step`, both included, without repetition.
+    /// The released sampling script: 25 steps 240, 230, ..., 0 from the noise of step 250, no clipping.
+    pub fn released() -> Self {
+        Self::new(250)
+            .with_alignment(StartAlignment::Released)
+            .with_clip(false)
+    }
+
+    /// The steps from `start_step` down to `stop_step`, both included, without repetition; with the
+    /// released alignment those below `start_step` that its interval divides.
     ///
     /// # Panics
     ///
-    /// Panics if there are no steps, or `stop_step` lies above `start_step`.
+    /// Panics if there are no steps, `stop_step` lies above `start_step`, or the released alignment is
+    /// asked to stop early, to space by a power, or to take more steps than there are.
     pub fn timesteps(&self) -> Vec<usize> {
+        if self.alignment == StartAlignment::Released {
+            assert!(
+                self.stop_step == 0 && self.spacing_power == 1.0,
+                "the released list is even and ends at 0"
+            );
+            assert!(
+                (1..=self.start_step).contains(&self.sampling_steps),
+                "{} steps below step {}",
+                self.sampling_steps,
+                self.start_step
+            );
+            let interval = self.start_step / self.sampling_steps;
+            return (0..self.start_step).step_by(interval).rev().collect();
+        }
         assert!(self.sampling_steps > 0, "sampling needs at least one step");
         assert!(
             self.stop_step <= self.start_step,
@@ -133,6 +160,15 @@ mod tests {
         assert_eq!(
             DdimConfig::new(3).with_sampling_steps(25).timesteps(),
             [3, 2, 1, 0]
+        );
+    }
+
+    #[test]
+    fn the_released_list_starts_below_its_noise() {
+        let steps = DdimConfig::released().timesteps();
+        assert_eq!(
+            (steps[0], steps[1], steps[24], steps.len()),
+            (240, 230, 0, 25)
         );
     }
 

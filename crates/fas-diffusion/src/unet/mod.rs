@@ -1,0 +1,385 @@
+//! The DiffFAS U-Net: `spec` 1.1; DiffFAS, section 3.2. Input is the noised attack beside the live
+//! face, attention slots hold STFM.
+
+mod condition;
+mod config;
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{GroupNorm, Linear};
+use burn::tensor::{Int, Tensor, assert_shape};
+
+pub use condition::StyleCondition;
+pub use config::{FusionPlacement, LevelChange, UNetConfig};
+
+use self::condition::StyleFeed;
+use crate::block::ResidualBlock;
+use crate::ops::{conv2d, group_norm_silu};
+use crate::resample::{channels_to_patches, nearest_2x, patches_to_channels, repeat_to};
+use crate::{Resample, StyleFeatures, StyleFusion, TimeEmbedding};
+
+/// Maps of pixel gains: three for the noised image, three for the live face.
+const GAINS: usize = 6;
+
+/// Change of resolution between two levels: one of the two fields is set.
+#[derive(Module, Debug)]
+struct LevelLayer {
+    block: Option<ResidualBlock>,
+    conv: Option<Conv2d>,
+    #[module(skip)]
+    resample: Resample,
+}
+
+impl LevelLayer {
+    fn forward(&self, input: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
+        match (&self.block, &self.conv, self.resample) {
+            (Some(block), _, _) => block.forward(input, embedding),
+            (None, Some(conv), Resample::Down) => conv2d(conv, input),
+            (None, Some(conv), Resample::Up) => conv2d(conv, nearest_2x(input)),
+            (None, None, _) => unreachable!("built with one of the two"),
+        }
+    }
+}
+
+/// One entry of the released block lists: any of its parts may be absent.
+#[derive(Module, Debug)]
+struct UNetBlock {
+    residual: Option<ResidualBlock>,
+    fusion: Option<StyleFusion>,
+    change: Option<LevelLayer>,
+}
+
+impl UNetBlock {
+    fn forward(
+        &self,
+        mut hidden: Tensor<4>,
+        embedding: &Tensor<2>,
+        style: &mut StyleFeed<'_>,
+    ) -> Tensor<4> {
+        if let Some(block) = &self.residual {
+            hidden = block.forward(hidden, embedding.clone());
+        }
+        if let Some(fusion) = &self.fusion {
+            hidden = style.fuse(fusion, hidden);
+        }
+        match &self.change {
+            Some(change) => change.forward(hidden, embedding.clone()),
+            None => hidden,
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Middle {
+    block_1: ResidualBlock,
+    fusion: StyleFusion,
+    block_2: ResidualBlock,
+}
+
+/// The DiffFAS U-Net.
+#[derive(Module, Debug)]
+pub struct UNet {
+    time_embedding: TimeEmbedding,
+    stem: Conv2d,
+    encoder: Vec<UNetBlock>,
+    middle: Middle,
+    decoder: Vec<UNetBlock>,
+    out_norm: GroupNorm,
+    input_scale: Option<Linear>,
+    out_conv: Conv2d,
+    image_size: usize,
+    stem_patch: usize,
+    pixel_gains: bool,
+}
+
+impl UNet {
+    /// Every STFM, in the order of use.
+    fn fusions(&self) -> impl Iterator<Item = &StyleFusion> {
+        self.encoder
+            .iter()
+            .filter_map(|block| block.fusion.as_ref())
+            .chain(std::iter::once(&self.middle.fusion))
+            .chain(
+                self.decoder
+                    .iter()
+                    .filter_map(|block| block.fusion.as_ref()),
+            )
+    }
+
+    /// Statistics of the style maps for every STFM.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `features` has no map of the size of one of the STFMs.
+    pub fn condition(&self, features: &StyleFeatures) -> StyleCondition {
+        StyleCondition::new(
+            self.fusions()
+                .map(|fusion| fusion.style_tokens(features.of_size(fusion.size())))
+                .collect(),
+        )
+    }
+
+    /// Predicts the noise (and variance logits) of `x_t`.
+    ///
+    /// `style` may hold several styles an image, all images with the first, then all with the second:
+    /// guidance asks for the same images with their style and without. What comes before the first STFM
+    /// does not see the style and is computed once an image, with the same result as one call a style.
+    ///
+    /// # Shapes
+    ///
+    /// - x_t, content: `[batch_size, 3, image_size, image_size]`, content in `[-1, 1]`
+    /// - timesteps: `[batch_size]`, each in `0..num_timesteps`; or `[1]`, the same for all, whose result
+    ///   does not depend on the batch size by a single bit
+    /// - style: of `styles * batch_size` images
+    /// - output: `[styles * batch_size, out_channels, image_size, image_size]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number of styles is no multiple of `batch_size`.
+    pub fn forward(
+        &self,
+        x_t: Tensor<4>,
+        content: Tensor<4>,
+        timesteps: Tensor<1, Int>,
+        style: &StyleCondition,
+    ) -> Tensor<4> {
+        self.forward_observed(x_t, content, timesteps, style, &mut |_, _| {})
+    }
+
+    /// [`forward`](Self::forward), showing each block's output to `observe` under the released name
+    /// of the block (`input_blocks.3`, `middle_block`, `output_blocks.0`).
+    pub fn forward_observed(
+        &self,
+        x_t: Tensor<4>,
+        content: Tensor<4>,
+        timesteps: Tensor<1, Int>,
+        style: &StyleCondition,
+        observe: &mut dyn FnMut(&str, &Tensor<4>),
+    ) -> Tensor<4> {
+        let [batch_size, _, _, _] = x_t.dims();
+        assert_shape!(x_t, [batch_size, 3, self.image_size, self.image_size]);
+        assert_shape!(content, [batch_size, 3, self.image_size, self.image_size]);
+        let embedding = self.time_embedding.forward(timesteps);
+        let mut style = style.feed(batch_size);
+        let pixels = Tensor::cat(vec![x_t, content], 1);
+        let input = patches_to_channels(pixels.clone(), self.stem_patch);
+
+        let mut hidden = conv2d(&self.stem, input.clone());
+        observe("input_blocks.0", &hidden);
+        let mut skips = vec![hidden.clone()];
+        for (index, block) in self.encoder.iter().enumerate() {
+            hidden = block.forward(hidden, &embedding, &mut style);
+            observe(&format!("input_blocks.{}", index + 1), &hidden);
+            skips.push(hidden.clone());
+        }
+        hidden = self.middle.block_1.forward(hidden, embedding.clone());
+        hidden = style.fuse(&self.middle.fusion, hidden);
+        hidden = self.middle.block_2.forward(hidden, embedding.clone());
+        observe("middle_block", &hidden);
+        for (index, block) in self.decoder.iter().enumerate() {
+            let skip = skips.pop().expect("one skip a decoder block");
+            let skip = repeat_to(skip, hidden.dims()[0]);
+            hidden = block.forward(Tensor::cat(vec![hidden, skip], 1), &embedding, &mut style);
+            observe(&format!("output_blocks.{index}"), &hidden);
+        }
+        let batch_size = hidden.dims()[0];
+        let mut hidden = group_norm_silu(&self.out_norm, hidden);
+        if let Some(linear) = &self.input_scale {
+            let channels = input.dims()[1];
+            let scale = linear
+                .forward(embedding)
+                .reshape([-1, channels as i32, 1, 1])
+                + 1.0;
+            let scaled = repeat_to(input * scale, batch_size);
+            hidden = Tensor::cat(vec![hidden, scaled], 1);
+        }
+        let output = channels_to_patches(conv2d(&self.out_conv, hidden), self.stem_patch);
+        if !self.pixel_gains {
+            return output;
+        }
+        let [_, channels, height, width] = output.dims();
+        let channels = channels - GAINS;
+        let gains = output.clone().narrow(1, channels, GAINS);
+        let output = output.narrow(1, 0, channels);
+        let weighted =
+            (gains * repeat_to(pixels, batch_size)).reshape([batch_size, 2, 3, height, width]);
+        let weighted: Tensor<4> = weighted.sum_dim(1).squeeze_dim(1);
+        if channels == 3 {
+            return output + weighted;
+        }
+        // The variance logits have no gains.
+        let mean = output.clone().narrow(1, 0, 3) + weighted;
+        Tensor::cat(vec![mean, output.narrow(1, 3, channels - 3)], 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{StyleEncoderConfig, StyleFusionForm};
+    use burn::module::{Module, ModuleMapper, Param};
+    use burn::tensor::{Device, Distribution};
+
+    /// Small changes of every weight: what starts at zero would hide all that is before it.
+    struct Awake;
+
+    impl ModuleMapper for Awake {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|tensor| {
+                let change = tensor.random_like(Distribution::Normal(0.0, 0.02));
+                tensor + change
+            })
+        }
+    }
+
+    #[test]
+    fn released_network_has_the_published_size() {
+        let unet = UNetConfig::released().init(&Device::default());
+        // BatchNorm's running statistics are parameters here: two a channel, of seven STFMs
+        let statistics = 2 * (2 * 256 + 5 * 512);
+        let live = unet.num_params() - statistics;
+        assert_eq!(live, 149_957_254);
+        // Beside them the released code has weights that it never uses: a second conditioning of every
+        // residual block, Linear(out, out), and the self-attention of every STFM, Conv1d(c, 3 c).
+        // Of its 42 residual blocks, changes of resolution included, 13 are 128 wide, 14 256, 15 512.
+        let conditioning: usize = [(128, 13), (256, 14), (512, 15)]
+            .map(|(width, blocks)| blocks * (width * width + width))
+            .iter()
+            .sum();
+        let attention: usize = unet
+            .fusions()
+            .map(|fusion| if fusion.size() == 32 { 256 } else { 512 })
+            .map(|width| 3 * width * width + 3 * width)
+            .sum();
+        assert_eq!(live + conditioning + attention, 159_367_430);
+    }
+
+    #[test]
+    fn two_styles_in_one_pass_are_two_passes_bit_for_bit() {
+        let device = Device::default();
+        device.seed(3);
+        let released = UNetConfig::released()
+            .with_model_channels(32)
+            .with_channel_mult(vec![1, 2, 2])
+            .with_embed_channels(64)
+            .with_dropout(0.0)
+            .with_fusion_sizes(vec![16, 8]);
+        let released = UNetConfig {
+            image_size: 32,
+            ..released
+        };
+        let paper = released
+            .clone()
+            .with_fusion_form(StyleFusionForm::paper())
+            .with_mean_patch(6)
+            .with_spread_patch(2);
+        let small = UNetConfig::small();
+        for (config, widths) in [(released, [64, 64]), (paper, [64, 64]), (small, [64, 96])] {
+            let size = config.image_size;
+            let unet = config.init(&device).map(&mut Awake);
+            let random = |shape: [usize; 4]| {
+                Tensor::<4>::random(shape, Distribution::Uniform(-1.0, 1.0), &device)
+            };
+            let features = |_| {
+                StyleFeatures(vec![
+                    random([1, widths[0], 16, 16]),
+                    random([1, widths[1], 8, 8]),
+                ])
+            };
+            let styles: Vec<StyleCondition> = (0..6)
+                .map(|index| unet.condition(&features(index)))
+                .collect();
+            let joint = StyleCondition::cat(&styles.iter().collect::<Vec<_>>());
+            let (x_t, content) = (random([3, 3, size, size]), random([3, 3, size, size]));
+            let timesteps = Tensor::<1, Int>::from_data([250], &device);
+            let values = |tensor: Tensor<4>| -> Vec<u32> {
+                let values: Vec<f32> = tensor.into_data().try_to_vec().unwrap();
+                values.into_iter().map(f32::to_bits).collect()
+            };
+            let together = unet.forward(x_t.clone(), content.clone(), timesteps.clone(), &joint);
+            assert_eq!(together.dims()[0], 6);
+            for (index, style) in styles.iter().enumerate() {
+                let image = |batch: &Tensor<4>| batch.clone().narrow(0, index % 3, 1);
+                let alone = unet.forward(image(&x_t), image(&content), timesteps.clone(), style);
+                let joint = together.clone().narrow(0, index, 1);
+                let spread: f32 = joint.clone().var(1).mean().into_scalar();
+                assert!(spread > 1e-6, "the network says nothing: {spread}");
+                assert!(values(joint) == values(alone), "style {index} of {size} px");
+            }
+        }
+    }
+
+    #[test]
+    fn seven_fusions_or_sixteen() {
+        let device = Device::default();
+        let config = UNetConfig::paper()
+            .with_model_channels(4)
+            .with_embed_channels(8);
+        assert_eq!(config.init(&device).fusions().count(), 7);
+        let every = config.with_fusion_placement(FusionPlacement::EveryBlock);
+        assert_eq!(every.init(&device).fusions().count(), 16);
+    }
+
+    #[test]
+    fn small_network_fits_the_small_encoder() {
+        let device = Device::default();
+        let unet = UNetConfig::small().init(&device);
+        let encoder = StyleEncoderConfig::small(3).init(&device);
+        let images = Tensor::<4>::zeros([2, 3, 64, 64], &device);
+        let condition = unet.condition(&encoder.features(images.clone()));
+        let timesteps = Tensor::<1, Int>::from_data([0, 999], &device);
+        let noise = unet.forward(images.clone(), images, timesteps, &condition);
+        assert_eq!(noise.dims(), [2, 3, 64, 64]);
+        assert!(unet.num_params() < 3_000_000, "{}", unet.num_params());
+    }
+
+    #[test]
+    fn pixel_gains_weigh_the_noised_image_and_the_live_face() {
+        let device = Device::default();
+        for out_channels in [3, 6] {
+            let config = UNetConfig::small().with_out_channels(out_channels);
+            let mut unet = config.init(&device);
+            // The last convolution starts at zero: its bias alone makes the maps. The gains are 2 for
+            // the noised image and -1 for the live face, the output before them 0.25.
+            let bias: Vec<f32> = (0..out_channels + 6)
+                .flat_map(|channel| {
+                    let value = match channel.checked_sub(out_channels) {
+                        None => 0.25,
+                        Some(0..3) => 2.0,
+                        Some(_) => -1.0,
+                    };
+                    [value; 4]
+                })
+                .collect();
+            unet.out_conv.bias = Some(Param::from_data(bias.as_slice(), &device));
+            let encoder = StyleEncoderConfig::small(3).init(&device);
+            let x_t = Tensor::<4>::full([1, 3, 64, 64], 0.5, &device);
+            let content = Tensor::<4>::full([1, 3, 64, 64], 0.125, &device);
+            let condition = unet.condition(&encoder.features(content.clone()));
+            let timesteps = Tensor::<1, Int>::from_data([10], &device);
+            let output = unet.forward(x_t, content, timesteps, &condition);
+            let mean: Vec<f32> = output
+                .clone()
+                .narrow(1, 0, 3)
+                .into_data()
+                .try_to_vec()
+                .unwrap();
+            assert!(mean.iter().all(|&value| value == 0.25 + 1.0 - 0.125));
+            if out_channels > 3 {
+                let rest = output.narrow(1, 3, out_channels - 3);
+                let rest: Vec<f32> = rest.into_data().try_to_vec().unwrap();
+                assert!(rest.iter().all(|&value| value == 0.25));
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "cannot be halved")]
+    fn odd_sizes_are_rejected() {
+        UNetConfig {
+            image_size: 60,
+            ..UNetConfig::small()
+        }
+        .init(&Device::default());
+    }
+}
