@@ -35,6 +35,10 @@ pub struct DdimConfig {
     /// no); false for latents, which have no such range
     #[config(default = true)]
     pub clip: bool,
+    /// `alphas_cumprod` that the last step ends at: 1 is no noise. Stable Diffusion's samplers end at
+    /// that of step 0. Default: 1
+    #[config(default = 1.0)]
+    pub final_alphas_cumprod: f64,
 }
 
 impl DdimConfig {
@@ -116,7 +120,7 @@ pub fn ddim_sample(
         let abar = schedule.alphas_cumprod[t];
         let abar_next = timesteps
             .get(index + 1)
-            .map_or(1.0, |&next| schedule.alphas_cumprod[next]);
+            .map_or(config.final_alphas_cumprod, |&next| schedule.alphas_cumprod[next]);
         let steps = Tensor::<1, Int>::full([batch_size], t as i64, &x.device());
         let mut predicted = denoiser(x.clone(), steps);
         let mut x_start = (x.clone() - predicted.clone() * (1.0 - abar).sqrt()) / abar.sqrt();
