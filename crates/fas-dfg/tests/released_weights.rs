@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use fas_dfg::{MobileFaceNet, MobileFaceNetConfig, align_face, cosine_similarity, identity_input};
+use fas_dfg::{MobileFaceNet, MobileFaceNetConfig, Taef2, align_face, cosine_similarity, identity_input};
 use safetensors::SafeTensors;
 
 /// Largest difference allowed in an embedding whose values reach about 3; float32 sums in another
@@ -111,4 +111,31 @@ fn people_of_the_london_set_are_told_apart() {
     println!("london: rank-1 {first}/{people}, cosine {same:.3} same, {others:.3} others");
     assert_eq!((first, people), (102, 102));
     assert!((same - 0.908).abs() < 0.02 && (others - 0.035).abs() < 0.02);
+}
+
+/// TAEF2 against its golden; its weights are stored as 16-bit floats and run as 32-bit ones.
+#[test]
+fn taef2_is_that_of_the_release() {
+    let device = Device::default();
+    let files = [
+        ("weights", "taef2_encoder.safetensors"),
+        ("weights", "taef2_decoder.safetensors"),
+        ("goldens", "taef2_f32.safetensors"),
+    ];
+    let [Some(encoder), Some(decoder), Some(golden)] =
+        files.map(|(folder, file)| beside_fixtures(folder, file))
+    else {
+        println!("skipped: set FAS_FIXTURES");
+        return;
+    };
+    let net = Taef2::new(&device).load_weights(encoder, decoder).unwrap();
+    let tensor = |name| Tensor::<4>::from_data(read(&golden, name), &device);
+    let latents = net.encode(tensor("x"));
+    let images = net.decode(tensor("z"));
+    for (name, found, expected) in [("z", latents, tensor("z")), ("y", images, tensor("y"))] {
+        let max_abs: f32 = (found - expected).abs().max().into_scalar();
+        let verdict = if max_abs <= ATOL { "ok" } else { "FAIL" };
+        println!("parity taef2 {name} max_abs={max_abs:.1e} atol={ATOL:.1e} {verdict}");
+        assert!(max_abs <= ATOL);
+    }
 }

@@ -139,14 +139,34 @@ impl MobileFaceNet {
     ///
     /// Panics if the input is not `[_, 3, 112, 112]`.
     pub fn forward(&self, faces: Tensor<4>) -> Tensor<2> {
+        self.embed_map(self.identity_map(faces))
+    }
+
+    /// The last map before the global convolution: what AG-FAS takes identity tokens from.
+    ///
+    /// # Shapes
+    ///
+    /// - faces: `[batch_size, 3, 112, 112]`, from [`identity_input`](crate::identity_input)
+    /// - output: `[batch_size, 512, 7, 7]`, in `[0, 6]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if the input is not `[_, 3, 112, 112]`.
+    pub fn identity_map(&self, faces: Tensor<4>) -> Tensor<4> {
         let side = IDENTITY_INPUT_SIZE as usize;
         assert_shape!(faces, [_, 3, side, side]);
         let mut x = self.dw_conv.forward(relu6(self.conv1.forward(faces)));
         for block in &self.features {
             x = block.forward(x);
         }
-        let x = self.gdconv.forward(relu6(self.conv2.forward(x)));
-        assert_shape!(x, [_, LAST_CHANNELS, 1, 1]);
+        let map = relu6(self.conv2.forward(x));
+        assert_shape!(map, [_, LAST_CHANNELS, LAST_SIZE, LAST_SIZE]);
+        map
+    }
+
+    /// The embedding of a map that [`identity_map`](Self::identity_map) gave.
+    pub fn embed_map(&self, map: Tensor<4>) -> Tensor<2> {
+        let x = self.gdconv.forward(map);
         self.bn.forward(self.conv3.forward(x)).flatten(1, 3)
     }
 }
