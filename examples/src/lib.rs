@@ -1,6 +1,7 @@
 //! What the examples share: the choice of a device, folders of faces, captures, generated attacks,
 //! studies of detectors and their tables.
 
+mod bona_fide;
 mod bundled_generator;
 mod captures;
 mod comparison;
@@ -13,6 +14,7 @@ mod study;
 mod study_arguments;
 mod style_training;
 
+pub use bona_fide::{BonaFideView, GENERIC_FACES, bona_fide_views, mirrored};
 pub use bundled_generator::{BundledGenerator, Pair, bundled_sampler};
 pub use captures::Captures;
 pub use comparison::{Comparison, Entry, t_interval};
