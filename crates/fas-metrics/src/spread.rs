@@ -1,8 +1,10 @@
 //! Mean and standard deviation over seeds or leave-one-out folds, the divisor named.
 
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::MetricError;
+use crate::interval::{Interval, check_level};
 
 /// Which standard deviation is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +62,35 @@ impl Spread {
             count: values.len(),
         })
     }
+
+    /// Interval of the mean by Student's distribution: `mean ± t(n - 1) s / sqrt(n)` with the sample
+    /// deviation `s`. Its ends may lie outside `[0, 1]`.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError::InvalidLevel`], and [`MetricError::TooFewValues`] for one value.
+    pub fn mean_interval(&self, level: f64) -> Result<Interval, MetricError> {
+        check_level(level)?;
+        if self.count < 2 {
+            return Err(MetricError::TooFewValues {
+                needed: 2,
+                count: self.count,
+            });
+        }
+        let freedom = (self.count - 1) as f64;
+        let squares = match self.deviation {
+            Deviation::Population => self.std * self.std * self.count as f64,
+            Deviation::Sample => self.std * self.std * freedom,
+        };
+        let student = StudentsT::new(0.0, 1.0, freedom).expect("at least one degree of freedom");
+        let error = (squares / freedom / self.count as f64).sqrt();
+        let half = student.inverse_cdf(0.5 + level / 2.0) * error;
+        Ok(Interval {
+            lower: self.mean - half,
+            upper: self.mean + half,
+            level,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -76,5 +107,38 @@ mod tests {
         assert!(Spread::of(&[1.0], Deviation::Sample).is_err());
         assert!(Spread::of(&[], Deviation::Population).is_err());
         assert!(Spread::of(&[f64::NAN, 1.0], Deviation::Sample).is_err());
+    }
+
+    #[test]
+    fn intervals_of_the_mean() {
+        // Quantiles of a table: t(0.975) = 12.7062 and 4.30265 with 1 and 2 degrees of freedom,
+        // t(0.95) = 2.13185 with 4.
+        let cases: [(&[f64], f64, f64); 3] = [
+            (&[1.0, 3.0], 0.95, 12.7062),
+            (&[1.0, 2.0, 3.0], 0.95, 4.30265 / 3f64.sqrt()),
+            (
+                &[1.0, 2.0, 3.0, 4.0, 5.0],
+                0.9,
+                2.13185 * (2.5f64 / 5.0).sqrt(),
+            ),
+        ];
+        for (values, level, half) in cases {
+            for deviation in [Deviation::Sample, Deviation::Population] {
+                let spread = Spread::of(values, deviation).unwrap();
+                let interval = spread.mean_interval(level).unwrap();
+                assert!(
+                    (interval.upper - spread.mean - half).abs() < 1e-4 * half,
+                    "{interval:?}"
+                );
+                assert!(
+                    (spread.mean - interval.lower - half).abs() < 1e-4 * half,
+                    "{interval:?}"
+                );
+            }
+        }
+        let one = Spread::of(&[1.0], Deviation::Population).unwrap();
+        assert!(one.mean_interval(0.95).is_err());
+        let two = Spread::of(&[1.0, 2.0], Deviation::Sample).unwrap();
+        assert!(two.mean_interval(1.0).is_err());
     }
 }
