@@ -34,7 +34,8 @@ pub fn read_weights(path: &Path) -> Result<Weights, WeightsError> {
 }
 
 impl Weights {
-    /// Reads a safetensors file from memory; `path` is for messages.
+    /// Reads a safetensors file from memory; `path` is for messages. PyTorch's counters of batches,
+    /// `num_batches_tracked`, are integers without use here and are left out.
     ///
     /// # Errors
     ///
@@ -48,6 +49,9 @@ impl Weights {
         let file = SafeTensors::deserialize(bytes).map_err(format)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
+            if is_counter(&name) {
+                continue;
+            }
             let values = widen(&view).ok_or_else(|| WeightsError::DType {
                 path: path.to_owned(),
                 tensor: name.clone(),
@@ -101,6 +105,11 @@ impl Weights {
             misshaped: applier.misshaped,
         })
     }
+}
+
+/// How many batches a BatchNorm of PyTorch has seen.
+fn is_counter(name: &str) -> bool {
+    name.rsplit('.').next() == Some("num_batches_tracked")
 }
 
 fn widen(view: &TensorView<'_>) -> Option<Vec<f32>> {
