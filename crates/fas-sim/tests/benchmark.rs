@@ -127,6 +127,44 @@ fn protocols_select_from_it() {
 }
 
 #[test]
+fn protocols_within_a_domain_and_from_one_to_another() {
+    let benchmark = small();
+    let manifest = benchmark.manifest();
+    let styles = |samples: &[fas_data::Sample]| -> BTreeSet<String> {
+        samples.iter().map(|sample| sample.style.clone()).collect()
+    };
+    let seen = benchmark.seen_attacks("sim-C").unwrap();
+    let splits = seen.select(manifest).unwrap();
+    assert_eq!(styles(&splits.train), styles(&splits.test));
+    assert_eq!(splits.test.len(), 2 * 3);
+    LeakageGuard::new(&seen).check_splits(&splits).unwrap();
+
+    let unseen = benchmark.unseen_attacks_within("sim-C").unwrap();
+    assert_eq!(unseen.len(), 2);
+    assert_eq!(unseen[0].name, "sim-C unseen print_halftone");
+    for protocol in &unseen {
+        let splits = protocol.select(manifest).unwrap();
+        LeakageGuard::new(protocol).check_splits(&splits).unwrap();
+        let held_out = protocol.held_out.to_string();
+        let has = |samples| styles(samples).contains(&format!("sim-C/{held_out}"));
+        assert!(!has(&splits.train) && !has(&splits.development) && has(&splits.test));
+        assert_eq!(styles(&splits.test).len(), 2);
+    }
+
+    let across = benchmark.cross_dataset("sim-C", "sim-I").unwrap();
+    assert_eq!(across.name, "C->I");
+    assert!(across.select(manifest).is_ok());
+    assert!(benchmark.cross_dataset("sim-C", "sim-C").is_err());
+    for unknown in [
+        benchmark.seen_attacks("sim-X").map(|_| ()),
+        benchmark.unseen_attacks_within("sim-X").map(|_| ()),
+        benchmark.cross_dataset("sim-C", "sim-X").map(|_| ()),
+    ] {
+        assert!(matches!(unknown, Err(SimError::UnknownDomain(_))));
+    }
+}
+
+#[test]
 fn factor_grid_shifts_one_factor_at_a_time() {
     let config = BenchmarkConfig::factor_grid(&Domain::sim_o(), &Domain::sim_i(), 1, 1, 1)
         .with_size(32)

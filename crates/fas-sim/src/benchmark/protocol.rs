@@ -1,4 +1,5 @@
-//! Protocols on a benchmark: leave-one-out, limited sources, unseen attacks, and factor shifts.
+//! Protocols on a benchmark: leave-one-out, limited sources, seen and unseen attacks within a domain
+//! or across them, one domain to another, and factor shifts.
 
 use std::collections::BTreeSet;
 
@@ -76,6 +77,51 @@ impl Benchmark {
                 .with_held_out(HeldOut::Style(kind.name().into()))
         };
         Ok(kinds.into_iter().map(hold_out).collect())
+    }
+
+    /// All attacks of `domain`, seen in training: WMCA's "grandtest".
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::UnknownDomain`] for a domain that the benchmark does not have.
+    pub fn seen_attacks(&self, domain: &str) -> Result<Protocol, SimError> {
+        self.kinds_of(domain)?;
+        Ok(Protocol::intra(domain))
+    }
+
+    /// Within `domain`, hold out in turn each kind of attack that it has: the leave-one-attack-out
+    /// protocols of WMCA. Training and development have the other kinds, the test has bona fide
+    /// samples and the kind.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::UnknownDomain`] for a domain that the benchmark does not have.
+    pub fn unseen_attacks_within(&self, domain: &str) -> Result<Vec<Protocol>, SimError> {
+        let kinds: BTreeSet<AttackKind> = self.kinds_of(domain)?.iter().copied().collect();
+        Ok(kinds
+            .into_iter()
+            .map(|kind| Protocol::intra(domain).with_held_out(HeldOut::Style(kind.name().into())))
+            .collect())
+    }
+
+    /// Train on `source` alone and test on `target`, as between WMCA and PADISI.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::UnknownDomain`] for a domain that the benchmark does not have,
+    /// [`SimError::Data`] if they are one.
+    pub fn cross_dataset(&self, source: &str, target: &str) -> Result<Protocol, SimError> {
+        self.kinds_of(source)?;
+        self.kinds_of(target)?;
+        Ok(Protocol::cross_domain(&[source], target)?)
+    }
+
+    fn kinds_of(&self, domain: &str) -> Result<&[AttackKind], SimError> {
+        let mut entries = self.config.domains.iter();
+        entries
+            .find(|entry| entry.domain.name == domain)
+            .map(|entry| entry.kinds.as_slice())
+            .ok_or_else(|| SimError::UnknownDomain(domain.to_owned()))
     }
 
     /// Protocols of a benchmark made with [`factor_grid`](crate::BenchmarkConfig::factor_grid),
