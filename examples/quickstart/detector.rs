@@ -1,7 +1,7 @@
 //! Detectors: four ways of training, several seeds.
 
 use fas_classify::ResNetConfig;
-use fas_classify::loss::{ClassifierLoss, RelativeQualityLossConfig};
+use fas_classify::loss::ObjectiveConfig;
 use fas_classify::training::ClassifierTrainingConfig;
 use fas_examples::{Method, MethodRuns, mean_and_deviation};
 use fas_metrics::{Evaluation, ThresholdPolicy};
@@ -13,8 +13,8 @@ const BASE_WIDTH: usize = 12;
 
 /// Cross-entropy, + RQ, + generated, + both; without a generator the first two.
 pub(crate) fn methods(settings: &Settings, with_generated: bool) -> Vec<Method> {
-    let relative_quality = || ClassifierLoss::RelativeQuality(RelativeQualityLossConfig::new());
-    let cross_entropy = || ClassifierLoss::CrossEntropy { scale: 30.0 };
+    let relative_quality = ObjectiveConfig::relative_quality;
+    let cross_entropy = ObjectiveConfig::cross_entropy;
     let recipes = [
         ("cross-entropy", cross_entropy(), false),
         ("+ RQ", relative_quality(), false),
@@ -24,10 +24,10 @@ pub(crate) fn methods(settings: &Settings, with_generated: bool) -> Vec<Method> 
     recipes
         .into_iter()
         .filter(|(_, _, generated)| with_generated || !generated)
-        .map(|(name, loss, generated)| Method {
+        .map(|(name, objective, generated)| Method {
             name: name.to_owned(),
-            backbone: ResNetConfig::small(BASE_WIDTH),
-            training: ClassifierTrainingConfig::new(loss, settings.steps),
+            backbone: ResNetConfig::small(BASE_WIDTH).into(),
+            training: ClassifierTrainingConfig::new(objective, settings.steps),
             generated,
         })
         .collect()

@@ -1,22 +1,22 @@
 //! Studies: several ways of training a detector, several seeds, one or more test sets.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use burn::module::Module;
 use burn::tensor::Device;
+use fas_classify::experiment::score_set;
 use fas_classify::training::{
-    ClassifierTrainingConfig, TrainingSet, score_images, train_classifier,
+    ClassLayout, ClassifierTrainingConfig, StyleClasses, TrainingSet, score_pictures,
+    train_classifier,
 };
-use fas_classify::{Classifier, ClassifierConfig, ResNetConfig};
+use fas_classify::{BackboneConfig, ClassifierConfig};
 use fas_data::{LeakageGuard, Sample, TrainingPurpose};
 use fas_metrics::{
-    Bootstrap, Deviation, Evaluation, EvaluationConfig, ScoreSet, ScoredSample, Spread,
-    ThresholdPolicy, evaluate,
+    Bootstrap, Deviation, Evaluation, EvaluationConfig, ScoreSet, Spread, ThresholdPolicy, evaluate,
 };
 use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::{Captures, image_values, progress};
+use crate::{Captures, progress};
 
 /// Pictures and what is known of each.
 #[derive(Debug, Clone, Default)]
@@ -48,9 +48,8 @@ impl LabelledImages {
         self
     }
 
-    fn values(&self) -> Vec<Vec<f32>> {
-        let values = |image| image_values(image).collect();
-        self.images.iter().map(values).collect()
+    fn pictures(&self) -> Vec<Arc<RgbImage>> {
+        self.images.iter().cloned().map(Arc::new).collect()
     }
 }
 
@@ -60,7 +59,7 @@ pub struct Method {
     /// Name in tables.
     pub name: String,
     /// Network below the cosine head.
-    pub backbone: ResNetConfig,
+    pub backbone: BackboneConfig,
     /// Training; the seed is that of the run.
     pub training: ClassifierTrainingConfig,
     /// Whether generated attacks are among the training data.
@@ -161,30 +160,6 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
         .map_or((f64::NAN, f64::NAN), |spread| (spread.mean, spread.std))
 }
 
-/// Classes: bona fide styles first, then attack styles, each in alphabetical order.
-fn classes(samples: &[Sample]) -> (BTreeMap<String, usize>, usize) {
-    let styles = |bona_fide: bool| {
-        let mut styles: Vec<String> = samples
-            .iter()
-            .filter(|sample| sample.label.is_bona_fide() == bona_fide)
-            .map(|sample| sample.style.clone())
-            .collect();
-        styles.sort();
-        styles.dedup();
-        styles
-    };
-    let (live, attacks) = (styles(true), styles(false));
-    let count = live.len();
-    let numbered = live.into_iter().chain(attacks).enumerate();
-    (numbered.map(|(at, style)| (style, at)).collect(), count)
-}
-
-/// The same classifier with all its weights drawn.
-fn materialised(classifier: Classifier) -> Classifier {
-    let record = classifier.clone().into_record();
-    classifier.load_record(record)
-}
-
 impl Study {
     /// Trains every method with every seed and scores development and test sets. Equal arguments give
     /// equal scores on the CPU, whatever the number of threads.
@@ -198,13 +173,12 @@ impl Study {
         seeds: &[u64],
         device: &Device,
     ) -> Result<Vec<MethodRuns>, String> {
-        let (classes, live) = classes(&self.train.samples);
-        let size = self.train.images[0].width() as usize;
-        let plain = self.training_set(&self.train, &classes, size)?;
+        let classes = StyleClasses::of(&self.train.samples, ClassLayout::PerStyle);
+        let plain = self.training_set(&self.train, &classes)?;
         let mixed = match &self.generated {
             Some(generated) => {
                 let all = self.train.clone().with(generated);
-                Some(self.training_set(&all, &classes, size)?)
+                Some(self.training_set(&all, &classes)?)
             }
             None => None,
         };
@@ -215,16 +189,14 @@ impl Study {
             .enumerate()
             .flat_map(|(at, method)| seeds.iter().map(move |&seed| (at, method, seed)))
             .map(|(at, method, seed)| {
-                device.seed(seed);
-                let config = ClassifierConfig::new(method.backbone.clone(), classes.len(), live)
-                    .with_scale(method.training.loss.scale());
-                (at, method, seed, materialised(config.init(device)))
+                let [count, live] = [classes.len(), classes.num_bona_fide()];
+                let config = ClassifierConfig::new(method.backbone.clone(), count, live)
+                    .with_scale(method.training.objective.classification.scale());
+                (at, method, seed, config.init_seeded(seed, device))
             })
             .collect();
         let steps: usize = jobs.iter().map(|job| job.1.training.steps).sum();
         let bar = progress("training detectors", steps as u64);
-        let development = self.development.values();
-        let tests: Vec<Vec<Vec<f32>>> = self.tests.iter().map(|(_, set)| set.values()).collect();
         let runs = jobs
             .into_par_iter()
             .map(|(at, method, seed, classifier)| {
@@ -236,18 +208,20 @@ impl Study {
                         return Err(format!("{}: no generated attacks", method.name));
                     }
                 };
-                let trained = train_classifier(classifier, set, &training, device, |_, _| {
+                let trained = train_classifier(classifier, set, &training, device, |_| {
                     bar.inc(1);
                 })
                 .map_err(|error| format!("{}, seed {seed}: {error}", method.name))?;
-                let score = |images: &[Vec<f32>]| score_images(&trained, images, size, 64, device);
+                let scored = |set: &LabelledImages| {
+                    let scores = score_pictures(&trained, &set.images, 64, device);
+                    score_set(&set.samples, &scores).map_err(|error| error.to_string())
+                };
                 let run = Run {
-                    development: score_set(&self.development.samples, score(&development))?,
+                    development: scored(&self.development)?,
                     tests: self
                         .tests
                         .iter()
-                        .zip(&tests)
-                        .map(|((_, set), images)| score_set(&set.samples, score(images)))
+                        .map(|(_, set)| scored(set))
                         .collect::<Result<_, _>>()?,
                 };
                 Ok((at, run))
@@ -270,8 +244,7 @@ impl Study {
     fn training_set(
         &self,
         data: &LabelledImages,
-        classes: &BTreeMap<String, usize>,
-        size: usize,
+        classes: &StyleClasses,
     ) -> Result<TrainingSet, String> {
         let mut admitted = None;
         for guard in &self.guards {
@@ -282,23 +255,12 @@ impl Study {
         let classes = data
             .samples
             .iter()
-            .map(|sample| classes[&sample.style])
-            .collect();
-        TrainingSet::new(&admitted, data.values(), size, classes).map_err(|error| error.to_string())
+            .map(|sample| {
+                let class = classes.class_of(sample);
+                class.ok_or_else(|| format!("{}: no class for style {}", sample.id, sample.style))
+            })
+            .collect::<Result<_, String>>()?;
+        TrainingSet::of_pictures(&admitted, data.pictures(), classes)
+            .map_err(|error| error.to_string())
     }
-}
-
-fn score_set(samples: &[Sample], scores: Vec<f64>) -> Result<ScoreSet, String> {
-    let scored = samples
-        .iter()
-        .zip(scores)
-        .map(|(sample, score)| {
-            let scored = match sample.label.species() {
-                None => ScoredSample::bona_fide(score),
-                Some(species) => ScoredSample::attack(score, species.name()),
-            };
-            scored.with_subject(sample.subject.clone())
-        })
-        .collect();
-    ScoreSet::new(scored).map_err(|error| error.to_string())
 }

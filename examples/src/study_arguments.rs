@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use clap::Args;
 use fas_classify::ResNetConfig;
-use fas_classify::loss::{ClassifierLoss, RelativeQualityLossConfig};
-use fas_classify::training::{ClassifierOptimiser, ClassifierTrainingConfig};
+use fas_classify::loss::{ClassifierLoss, ObjectiveConfig, RelativeQualityLossConfig};
+use fas_classify::training::{ClassifierTrainingConfig, OptimiserConfig};
 use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
 use fas_sim::BenchmarkConfig;
 
@@ -94,25 +94,29 @@ impl StudyArguments {
         }
     }
 
-    /// Training with `loss`: AdamW and a cosine at the small size, SGD with the paper's rate with
+    /// Training with `objective`: AdamW and a cosine at the small size, SGD with the paper's rate with
     /// `--paper` (spec of section 4.2; what the paper leaves open is this library's default).
-    pub fn training(&self, loss: ClassifierLoss) -> ClassifierTrainingConfig {
-        let config = ClassifierTrainingConfig::new(loss, self.steps);
+    pub fn training(&self, objective: impl Into<ObjectiveConfig>) -> ClassifierTrainingConfig {
+        let config = ClassifierTrainingConfig::new(objective.into(), self.steps);
         if self.paper {
             return config
-                .with_optimiser(ClassifierOptimiser::Sgd)
-                .with_learning_rate(2e-3)
+                .with_optimiser(OptimiserConfig::sgd())
                 .with_batch_size(64);
         }
         config
     }
 
-    /// A ResNet-18 trained with `loss`.
-    pub fn method(&self, name: &str, loss: ClassifierLoss, generated: bool) -> Method {
+    /// A ResNet-18 trained with `objective`.
+    pub fn method(
+        &self,
+        name: &str,
+        objective: impl Into<ObjectiveConfig>,
+        generated: bool,
+    ) -> Method {
         Method {
             name: name.to_owned(),
-            backbone: self.resnet(),
-            training: self.training(loss),
+            backbone: self.resnet().into(),
+            training: self.training(objective),
             generated,
         }
     }

@@ -2,9 +2,9 @@
 
 use burn::tensor::Device;
 use fas_agnet::{AgNetConfig, CueEncoderConfig, VitConfig};
-use fas_classify::loss::{ClassifierLoss, RelativeQualityLossConfig};
+use fas_classify::loss::ObjectiveConfig;
 use fas_classify::training::{
-    ClassifierTrainingConfig, TrainingSet, score_images, train_classifier,
+    AugmentationConfig, ClassifierTrainingConfig, TrainingSet, score_images, train_classifier,
 };
 use fas_classify::{Backbone, Classifier};
 use fas_data::{Label, LeakageGuard, PaiSpecies, Protocol, Sample, Split, TrainingPurpose};
@@ -58,15 +58,16 @@ fn vit() -> VitConfig {
         .with_mlp_width(64)
 }
 
-fn accuracy<B: Backbone>(backbone: B, loss: ClassifierLoss) -> f64 {
+fn accuracy<B: Backbone>(backbone: B, objective: ObjectiveConfig) -> f64 {
     let device = Device::default();
     let (set, classes) = set();
     let classifier = Classifier::with_backbone(backbone, [2, 1], 30.0, &device);
-    let config = ClassifierTrainingConfig::new(loss, 60)
+    let config = ClassifierTrainingConfig::new(objective, 60)
         .with_batch_size(16)
-        .with_max_shift(0);
-    let trained = train_classifier(classifier, &set, &config, &device, |_, _| {}).unwrap();
-    let scores = score_images(&trained, set.images(), SIZE, 16, &device);
+        .with_augmentation(AugmentationConfig::new().with_max_shift(0));
+    let trained = train_classifier(classifier, &set, &config, &device, |_| {}).unwrap();
+    let images: Vec<Vec<f32>> = (0..set.len()).map(|sample| set.planes(sample)).collect();
+    let scores = score_images(&trained, &images, SIZE, 16, &device);
     let right = scores
         .iter()
         .zip(classes)
@@ -80,11 +81,12 @@ fn every_loss_trains_it_to_read_the_cue() {
     let encoder = CueEncoderConfig::Stem {
         widths: vec![8, 16],
     };
-    for loss in [
-        ClassifierLoss::CrossEntropy { scale: 30.0 },
-        ClassifierLoss::RelativeQuality(RelativeQualityLossConfig::new()),
+    for objective in [
+        ObjectiveConfig::cross_entropy(),
+        ObjectiveConfig::relative_quality(),
+        ObjectiveConfig::ssdg(),
     ] {
         let network = AgNetConfig::new(vit(), encoder.clone()).init(&device);
-        assert_eq!(accuracy(network, loss.clone()), 1.0, "{loss}");
+        assert_eq!(accuracy(network, objective.clone()), 1.0, "{objective}");
     }
 }

@@ -9,13 +9,13 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use fas_weights::{StoredFloat, load_module, save_module};
 
-use crate::{Backbone, ClassifyError, CosineHead, CosineHeadConfig, ResNet, ResNetConfig};
+use crate::{Backbone, BackboneConfig, ClassifyError, FaceBackbone, Head, HeadConfig, InputRange};
 
 /// Configuration to create a [`Classifier`] with [`init`](ClassifierConfig::init).
 #[derive(Config, Debug)]
 pub struct ClassifierConfig {
     /// Backbone.
-    pub backbone: ResNetConfig,
+    pub backbone: BackboneConfig,
     /// Number of style labels; the bona fide ones come first.
     pub num_classes: usize,
     /// How many of them are bona fide.
@@ -23,6 +23,12 @@ pub struct ClassifierConfig {
     /// Scale of the cosines at inference: that of the training loss. Default: 30
     #[config(default = 30.0)]
     pub scale: f64,
+    /// Head. Default: cosines
+    #[config(default = "HeadConfig::Cosine")]
+    pub head: HeadConfig,
+    /// What the backbone wants its input to be. Default: `[-1, 1]`
+    #[config(default = "InputRange::Symmetric")]
+    pub input: InputRange,
 }
 
 impl ClassifierConfig {
@@ -33,28 +39,68 @@ impl ClassifierConfig {
     /// Panics unless both bona fide and attack classes exist.
     pub fn init(&self, device: &Device) -> Classifier {
         let classes = [self.num_classes, self.num_bona_fide_classes];
-        Classifier::with_backbone(self.backbone.init(device), classes, self.scale, device)
+        let backbone = self.backbone.init(device);
+        Classifier::with_head(backbone, &self.head, classes, self.scale, device)
+            .with_input(self.input)
+    }
+
+    /// [`init`](Self::init) with weights that depend on `seed` alone, all of them drawn at once.
+    ///
+    /// They come from the one generator of the process: call it from one thread at a time.
+    ///
+    /// # Panics
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_seeded(&self, seed: u64, device: &Device) -> Classifier {
+        device.seed(seed);
+        let classifier = self.init(device);
+        // Weights are drawn when they are first read: here, and not later in some other thread.
+        let record = classifier.clone().into_record();
+        classifier.load_record(record)
     }
 }
 
-/// Backbone and cosine head.
+/// Backbone and head.
 #[derive(Module, Debug)]
-pub struct Classifier<B: Backbone = ResNet> {
+pub struct Classifier<B: Backbone = FaceBackbone> {
     backbone: B,
-    head: CosineHead,
+    head: Head,
+    #[module(skip)]
+    input: InputRange,
     num_bona_fide_classes: usize,
     scale: f64,
 }
 
+/// What a classifier makes of a batch before any loss or softmax.
+#[derive(Debug, Clone)]
+pub struct ClassifierOutput {
+    /// `[batch_size, feature_length]`, not normalised.
+    pub features: Tensor<2>,
+    /// `[batch_size, num_classes]`: cosines in `[-1, 1]`, or the logits of SSDG's head.
+    pub cosines: Tensor<2>,
+    /// `[batch_size, embedding_length]`, where the head makes an embedding of its own.
+    pub embeddings: Option<Tensor<2>>,
+}
+
 impl<B: Backbone> Classifier<B> {
-    /// A classifier over any backbone, with a new head for `num_classes` style labels, of which the
-    /// first `num_bona_fide_classes` are bona fide; `scale` is that of [`ClassifierConfig::scale`].
+    /// A classifier over any backbone, with a new cosine head for `num_classes` style labels, of which
+    /// the first `num_bona_fide_classes` are bona fide; `scale` is that of [`ClassifierConfig::scale`].
     ///
     /// # Panics
     ///
     /// Panics unless both bona fide and attack classes exist.
-    pub fn with_backbone(
+    pub fn with_backbone(backbone: B, classes: [usize; 2], scale: f64, device: &Device) -> Self {
+        Self::with_head(backbone, &HeadConfig::Cosine, classes, scale, device)
+    }
+
+    /// [`with_backbone`](Self::with_backbone) under any head.
+    ///
+    /// # Panics
+    ///
+    /// As [`with_backbone`](Self::with_backbone).
+    pub fn with_head(
         backbone: B,
+        head: &HeadConfig,
         [num_classes, num_bona_fide_classes]: [usize; 2],
         scale: f64,
         device: &Device,
@@ -64,11 +110,27 @@ impl<B: Backbone> Classifier<B> {
             "{num_bona_fide_classes} bona fide classes of {num_classes}",
         );
         Self {
-            head: CosineHeadConfig::new(backbone.feature_length(), num_classes).init(device),
+            head: head.init(backbone.feature_length(), num_classes, device),
             backbone,
+            input: InputRange::Symmetric,
             num_bona_fide_classes,
             scale,
         }
+    }
+
+    /// The same classifier for a backbone that wants its face planes in another range.
+    #[must_use]
+    pub fn with_input(mut self, input: InputRange) -> Self {
+        self.input = input;
+        self
+    }
+
+    /// The same classifier with another backbone of the same kind, for instance one with imported
+    /// weights.
+    #[must_use]
+    pub fn replace_backbone(mut self, replace: impl FnOnce(B) -> B) -> Self {
+        self.backbone = replace(self.backbone);
+        self
     }
 
     /// The network below the head.
@@ -98,17 +160,43 @@ impl<B: Backbone> Classifier<B> {
     /// - images: `[batch_size, channels, height, width]`, face planes in `[-1, 1]`
     /// - output: `[batch_size, feature_length]`
     pub fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        self.backbone.forward(images)
+        self.backbone.forward(self.input.apply(images))
     }
 
-    /// Cosines of all style classes: what the losses take.
+    /// Features, cosines and, for SSDG's head, embeddings.
+    ///
+    /// # Shapes
+    ///
+    /// - images: `[batch_size, channels, height, width]`, face planes in `[-1, 1]`
+    /// - dropout_mask: `[batch_size, embedding_length]`, for SSDG's head in training
+    pub fn forward(&self, images: Tensor<4>, dropout_mask: Option<Tensor<2>>) -> ClassifierOutput {
+        let features = self.features(images);
+        let (cosines, embeddings) = self.head.forward(features.clone(), dropout_mask);
+        ClassifierOutput {
+            features,
+            cosines,
+            embeddings,
+        }
+    }
+
+    /// Cosines of all style classes (or the logits of SSDG's head): what the losses take.
     ///
     /// # Shapes
     ///
     /// - images: `[batch_size, channels, height, width]`, face planes in `[-1, 1]`
     /// - output: `[batch_size, num_classes]`, in `[-1, 1]`
     pub fn cosines(&self, images: Tensor<4>) -> Tensor<2> {
-        self.head.forward(self.features(images))
+        self.forward(images, None).cosines
+    }
+
+    /// Softmax mass of each style class, without margins.
+    ///
+    /// # Shapes
+    ///
+    /// - images: `[batch_size, channels, height, width]`, face planes in `[-1, 1]`
+    /// - output: `[batch_size, num_classes]`, rows of sum 1
+    pub fn class_mass(&self, images: Tensor<4>) -> Tensor<2> {
+        softmax(self.cosines(images) * self.scale, 1)
     }
 
     /// Liveness score: softmax mass of the bona fide classes, without margins. Higher is more bona fide.
@@ -118,11 +206,34 @@ impl<B: Backbone> Classifier<B> {
     /// - images: `[batch_size, channels, height, width]`, face planes in `[-1, 1]`
     /// - output: `[batch_size]`, in `[0, 1]`
     pub fn score(&self, images: Tensor<4>) -> Tensor<1> {
-        let mass = softmax(self.cosines(images) * self.scale, 1);
+        let mass = self.class_mass(images);
         let batch_size = mass.dims()[0];
         mass.narrow(1, 0, self.num_bona_fide_classes)
             .sum_dim(1)
             .reshape([batch_size])
+    }
+
+    /// Length of a feature vector.
+    pub fn feature_length(&self) -> usize {
+        self.backbone.feature_length()
+    }
+
+    /// Length of the embedding that SSDG's head makes, `None` for another head.
+    pub fn embedding_length(&self) -> Option<usize> {
+        match &self.head {
+            Head::Cosine(_) => None,
+            Head::Ssdg(head) => Some(head.embedding_length()),
+        }
+    }
+
+    /// The same classifier with what SSDG normalises before every pass normalised again; other heads
+    /// are unchanged.
+    #[must_use]
+    pub fn renormalised(mut self) -> Self {
+        if let Head::Ssdg(head) = self.head {
+            self.head = Head::Ssdg(head.renormalised());
+        }
+        self
     }
 
     /// Writes the weights atomically, with a `card` in the header.
@@ -152,9 +263,10 @@ impl<B: Backbone> Classifier<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{MobileVitConfig, ResNetConfig, SsdgHeadConfig};
 
     fn tiny(device: &Device) -> Classifier {
-        ClassifierConfig::new(ResNetConfig::small(4), 5, 2).init(device)
+        ClassifierConfig::new(ResNetConfig::small(4).into(), 5, 2).init(device)
     }
 
     #[test]
@@ -194,8 +306,46 @@ mod tests {
     }
 
     #[test]
+    fn every_choice_of_backbone_and_head_scores_and_comes_back() {
+        let device = Device::default();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("classifier.safetensors");
+        let images =
+            Tensor::<4>::random([2, 3, 64, 64], burn::tensor::Distribution::Default, &device);
+        for backbone in [ResNetConfig::small(4).into(), MobileVitConfig::xxs().into()] {
+            for head in [HeadConfig::Cosine, HeadConfig::Ssdg(SsdgHeadConfig::new())] {
+                let config = ClassifierConfig::new(BackboneConfig::clone(&backbone), 3, 1)
+                    .with_head(head)
+                    .with_input(InputRange::ImageNet);
+                let classifier = config.init(&device);
+                let mass = classifier.class_mass(images.clone()).sum_dim(1).into_data();
+                assert!(mass.iter::<f32>().all(|sum| (sum - 1.0).abs() < 1e-5));
+                classifier
+                    .save(&path, StoredFloat::F32, &HashMap::new())
+                    .unwrap();
+                let (loaded, _) = config.init(&device).load(&path).unwrap();
+                assert_eq!(
+                    classifier.score(images.clone()).into_data(),
+                    loaded.score(images.clone()).into_data()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_seed_fixes_the_weights() {
+        let device = Device::default();
+        let config = ClassifierConfig::new(ResNetConfig::small(4).into(), 5, 2);
+        let weights = |seed| {
+            let classifier = config.init_seeded(seed, &device);
+            fas_weights::module_bytes(&classifier, StoredFloat::F32, &HashMap::new())
+        };
+        assert!(weights(1) != weights(2));
+    }
+
+    #[test]
     #[should_panic(expected = "0 bona fide classes of 5")]
     fn a_head_without_bona_fide_classes_is_rejected() {
-        ClassifierConfig::new(ResNetConfig::small(4), 5, 0).init(&Device::default());
+        ClassifierConfig::new(ResNetConfig::small(4).into(), 5, 0).init(&Device::default());
     }
 }

@@ -1,9 +1,79 @@
-//! Cosine head: one class a style label, features and class weights normalised (DiffFAS, section 3.4).
+//! Heads: features to one logit a class.
+//!
+//! The cosine head has one class a style label, features and class weights normalised (DiffFAS,
+//! section 3.4). SSDG's own is in `ssdg_head`.
 
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
+
+use crate::{SsdgHead, SsdgHeadConfig};
+
+/// Choice of head.
+#[derive(Config, Debug)]
+pub enum HeadConfig {
+    /// Cosines of features and class weights: DiffFAS, PatchNet.
+    Cosine,
+    /// SSDG's embedding and classifier.
+    Ssdg(SsdgHeadConfig),
+}
+
+impl HeadConfig {
+    /// Initializes the head on `device`.
+    pub fn init(&self, feature_length: usize, num_classes: usize, device: &Device) -> Head {
+        match self {
+            Self::Cosine => {
+                Head::Cosine(CosineHeadConfig::new(feature_length, num_classes).init(device))
+            }
+            Self::Ssdg(config) => Head::Ssdg(config.init(feature_length, num_classes, device)),
+        }
+    }
+}
+
+/// A head of either kind.
+#[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a classifier has one, and modules are not boxed"
+)]
+pub enum Head {
+    /// Cosines.
+    Cosine(CosineHead),
+    /// SSDG's embedding and classifier.
+    Ssdg(SsdgHead),
+}
+
+impl Head {
+    /// Number of classes.
+    pub fn num_classes(&self) -> usize {
+        match self {
+            Self::Cosine(head) => head.num_classes(),
+            Self::Ssdg(head) => head.num_classes(),
+        }
+    }
+
+    /// Logits, and the embedding they come from where the head makes one of its own.
+    ///
+    /// # Shapes
+    ///
+    /// - features: `[batch_size, feature_length]`
+    /// - dropout_mask: `[batch_size, embedding_length]`, for SSDG's head
+    /// - output: `[batch_size, num_classes]` and `[batch_size, embedding_length]`
+    pub fn forward(
+        &self,
+        features: Tensor<2>,
+        dropout_mask: Option<Tensor<2>>,
+    ) -> (Tensor<2>, Option<Tensor<2>>) {
+        match self {
+            Self::Cosine(head) => (head.forward(features), None),
+            Self::Ssdg(head) => {
+                let embedding = head.embedding(features, dropout_mask);
+                (head.logits(embedding.clone()), Some(embedding))
+            }
+        }
+    }
+}
 
 /// Configuration to create a [`CosineHead`] with [`init`](CosineHeadConfig::init).
 #[derive(Config, Debug)]
@@ -60,7 +130,7 @@ pub(crate) fn cosines(features: Tensor<2>, class_weight: Tensor<2>) -> Tensor<2>
 }
 
 /// Rows at length 1; a zero row stays zero.
-fn normalise(rows: Tensor<2>) -> Tensor<2> {
+pub(crate) fn normalise(rows: Tensor<2>) -> Tensor<2> {
     // Clamped before the root, whose slope at 0 is infinite.
     let length = rows.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
     rows / length

@@ -2,14 +2,14 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::conv::Conv2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
+use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::Backbone;
-use crate::ops::conv2d;
+use crate::ops::{conv2d, convolution};
 
 /// First layers of a [`ResNet`].
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl ResNetConfig {
             })
             .collect();
         ResNet {
-            conv1: convolution(3, self.base_width, kernel, 2, device),
+            conv1: convolution([3, self.base_width], kernel, 2, 1, device),
             bn1: BatchNormConfig::new(self.base_width).init(device),
             pool: (self.stem == ResNetStem::ImageNet).then(|| {
                 MaxPool2dConfig::new([3, 3])
@@ -94,19 +94,6 @@ impl ResNetConfig {
             feature_length: self.feature_length(),
         }
     }
-}
-
-fn convolution(from: usize, to: usize, kernel: usize, stride: usize, device: &Device) -> Conv2d {
-    let pad = kernel / 2;
-    Conv2dConfig::new([from, to], [kernel, kernel])
-        .with_stride([stride, stride])
-        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
-        .with_bias(false)
-        .with_initializer(Initializer::KaimingNormal {
-            gain: 2f64.sqrt(),
-            fan_out_only: true,
-        })
-        .init(device)
 }
 
 /// Two 3x3 convolutions with BatchNorm and a shortcut.
@@ -129,12 +116,12 @@ struct Downsample {
 impl BasicBlock {
     fn new(from: usize, to: usize, stride: usize, device: &Device) -> Self {
         Self {
-            conv1: convolution(from, to, 3, stride, device),
+            conv1: convolution([from, to], 3, stride, 1, device),
             bn1: BatchNormConfig::new(to).init(device),
-            conv2: convolution(to, to, 3, 1, device),
+            conv2: convolution([to, to], 3, 1, 1, device),
             bn2: BatchNormConfig::new(to).init(device),
             downsample: (stride != 1 || from != to).then(|| Downsample {
-                conv: convolution(from, to, 1, stride, device),
+                conv: convolution([from, to], 1, stride, 1, device),
                 bn: BatchNormConfig::new(to).init(device),
             }),
         }
@@ -235,6 +222,8 @@ mod tests {
         let network = ResNetConfig::resnet18().init(&Device::default());
         // 11,176,512 without the head; BatchNorm's running statistics count here, 9,600 values
         assert_eq!(network.num_params(), 11_176_512 + 9_600);
+        let head = (ResNetConfig::resnet18().feature_length() + 1) * 1000;
+        assert_eq!(network.num_params() - 9_600 + head, 11_689_512);
     }
 
     #[test]

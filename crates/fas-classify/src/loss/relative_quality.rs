@@ -4,10 +4,18 @@
 //! `g = cos(theta - s b_rq) - s (1 + b_rq)`. A bona fide sample has a larger `s` than an attack.
 
 use burn::config::Config;
-use burn::tensor::{Int, Tensor, TensorData};
-use std::f64::consts::PI;
+use burn::tensor::Tensor;
 
 use super::cross_entropy;
+use super::margin::{Margins, margined_logits};
+
+/// Scores beyond this size are no quality scores: their squares would spoil the statistics.
+const LARGEST_SCORE: f64 = 1e6;
+
+/// A score that statistics can use.
+fn usable(score: Option<f64>) -> Option<f64> {
+    score.filter(|b| b.is_finite() && b.abs() <= LARGEST_SCORE)
+}
 
 /// Configuration to create a [`RelativeQualityLoss`] with [`init`](RelativeQualityLossConfig::init).
 #[derive(Config, Debug)]
@@ -44,15 +52,11 @@ pub struct RelativeQualityTerms {
 /// Relative quality from BRISQUE scores (lower is better): equations 14 and 15.
 ///
 /// The deviation is the unbiased one plus 1e-3; `n1` counts the scores below the mean, `n2` those above.
-/// A sample without a finite score is left out of all statistics and gets the lower bound `-n1 / N`, as
-/// the worst image of the batch would. Fewer than two scores, or equal ones: all 0.
+/// A sample without a score, or with one that is not finite or beyond 1e6 in size, is left out of all
+/// statistics and gets the lower bound `-n1 / N`, as the worst image of the batch would. Fewer than two
+/// scores, or equal ones: all 0.
 pub fn relative_quality(scores: &[Option<f64>]) -> RelativeQualityTerms {
-    let known: Vec<f64> = scores
-        .iter()
-        .flatten()
-        .copied()
-        .filter(|b| b.is_finite())
-        .collect();
+    let known: Vec<f64> = scores.iter().filter_map(|&score| usable(score)).collect();
     // Equal scores are decided before the mean is rounded.
     if known.len() < 2 || known.iter().all(|&b| b == known[0]) {
         let zeros = vec![0.0; scores.len()];
@@ -72,7 +76,7 @@ pub fn relative_quality(scores: &[Option<f64>]) -> RelativeQualityTerms {
     let highest = share(|b, mean| b > mean);
     let (normalised, relative) = scores
         .iter()
-        .map(|score| match score.filter(|b| b.is_finite()) {
+        .map(|score| match usable(*score) {
             Some(b) => {
                 let normalised = (mean - b) / deviation;
                 (normalised, (normalised / 3.0).clamp(lowest, highest))
@@ -137,25 +141,10 @@ impl RelativeQualityLoss {
         is_bona_fide: &[bool],
         quality: &[Option<f64>],
     ) -> Tensor<2> {
-        let [batch_size, num_classes] = cosines.dims();
-        assert_eq!(classes.len(), batch_size, "one class a sample");
-        assert_eq!(quality.len(), batch_size, "one quality score a sample");
-        let device = cosines.device();
-        let (psi, omega) = self.margins(is_bona_fide, &relative_quality(quality).relative);
-        let column = |values: Vec<f64>| {
-            Tensor::<2>::from_data(TensorData::new(values, [batch_size, 1]), &device)
-        };
-        let indices: Vec<i64> = classes.iter().map(|&class| class as i64).collect();
-        let indices = Tensor::<1, Int>::from_data(&indices[..], &device);
-        let cosines = cosines.clamp(-1.0 + 1e-3, 1.0 - 1e-3);
-        let target = cosines
-            .clone()
-            .gather(1, indices.clone().reshape([batch_size, 1]));
-        let angle = (target.acos() + column(psi)).clamp(1e-3, PI - 1e-3);
-        let margined = angle.cos() - column(omega);
-        let is_target: Tensor<2> = indices.one_hot::<2>(num_classes).float();
-        let logits = cosines * (is_target.clone().neg() + 1.0) + margined * is_target;
-        logits * self.config.scale
+        assert_eq!(quality.len(), classes.len(), "one quality score a sample");
+        let (angular, additive) = self.margins(is_bona_fide, &relative_quality(quality).relative);
+        let margins = Margins { angular, additive };
+        margined_logits(cosines, classes, margins, self.config.scale)
     }
 
     /// Loss of each sample (equation 18).
@@ -220,6 +209,62 @@ mod tests {
             &[with.relative[1], with.relative[3]],
             &[-2.0 / 3.0, -2.0 / 3.0],
             1e-12,
+        );
+    }
+
+    #[test]
+    fn degenerate_scores_never_poison_loss_or_gradient() {
+        let odd = [
+            None,
+            Some(f64::NAN),
+            Some(f64::INFINITY),
+            Some(f64::NEG_INFINITY),
+            Some(f64::MAX),
+            Some(-1e300),
+            Some(0.0),
+            Some(1e-320),
+        ];
+        let device = Device::default().autodiff();
+        let loss = RelativeQualityLossConfig::new().init();
+        for first in odd {
+            for second in odd {
+                for third in [Some(20.0), first, second] {
+                    let scores = [first, second, third];
+                    let terms = relative_quality(&scores);
+                    assert!(terms.relative.iter().all(|b| b.abs() <= 1.0), "{scores:?}");
+                    let cosines =
+                        Tensor::<2>::from_data([[0.9, 0.1], [1.0, -1.0], [0.2, 0.3]], &device)
+                            .require_grad();
+                    let value = loss
+                        .forward(cosines.clone(), &[0, 0, 1], &[true, true, false], &scores)
+                        .sum();
+                    assert!(value.clone().into_scalar::<f32>().is_finite(), "{scores:?}");
+                    let gradients = value.backward();
+                    let gradient = cosines.grad(&gradients).unwrap().into_data();
+                    assert!(gradient.iter::<f32>().all(f32::is_finite), "{scores:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn value_and_gradient_are_those_of_equations_16_to_18() {
+        use super::super::reference::{COSINES, assert_matches, log_softmax_of};
+        let loss = RelativeQualityLossConfig::new().with_scale(4.0).init();
+        let relative = relative_quality(&COSINES.quality()).relative;
+        assert_matches(
+            |cosines| {
+                let (classes, live) = (COSINES.classes(), COSINES.is_bona_fide());
+                loss.forward(cosines, &classes, &live, &COSINES.quality())
+            },
+            |row, class, index| {
+                let s = if class < 2 { 0.4 } else { 0.2 };
+                let b = relative[index];
+                let mut row = row.to_vec();
+                row[class] = (row[class].acos() - s * b).cos() - s * (1.0 + b);
+                -log_softmax_of(row.iter().map(|c| 4.0 * c), class)
+            },
+            2e-5,
         );
     }
 
