@@ -1,6 +1,6 @@
 //! From a file to a module.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
@@ -9,7 +9,7 @@ use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::WeightsError;
+use crate::{ForeignTensor, ParamSite, WeightsError};
 
 /// The content of a weight file, widened to f32.
 #[derive(Debug, Clone, Default)]
@@ -86,15 +86,38 @@ impl Weights {
         path: &Path,
         name_of: impl Fn(&str) -> String,
     ) -> Result<M, WeightsError> {
+        let tensor = |site: &ParamSite| Some(ForeignTensor::new(name_of(&site.path)));
+        self.apply_foreign(module, path, tensor, |_| false)
+    }
+
+    /// [`apply`](Self::apply) for a file of another implementation: `tensor` is its key map, and gives
+    /// nothing for a parameter that it does not have; tensors that are `spare` may be left over.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Mismatch`], with the names of the file, or ours where it has none.
+    pub fn apply_foreign<M: Module>(
+        self,
+        module: M,
+        path: &Path,
+        tensor: impl Fn(&ParamSite) -> Option<ForeignTensor>,
+        spare: impl Fn(&str) -> bool,
+    ) -> Result<M, WeightsError> {
         let mut applier = Applier {
-            path: Vec::new(),
-            name_of,
-            tensors: self.tensors,
+            place: Place::default(),
+            key_map: tensor,
+            tensors: &self.tensors,
+            used: BTreeSet::new(),
             missing: Vec::new(),
             misshaped: Vec::new(),
         };
         let module = module.map(&mut applier);
-        let unused: Vec<String> = applier.tensors.into_keys().collect();
+        let unused: Vec<String> = self
+            .tensors
+            .keys()
+            .filter(|name| !applier.used.contains(*name) && !spare(name))
+            .cloned()
+            .collect();
         if applier.missing.is_empty() && unused.is_empty() && applier.misshaped.is_empty() {
             return Ok(module);
         }
@@ -129,39 +152,87 @@ fn widen(view: &TensorView<'_>) -> Option<Vec<f32>> {
     }
 }
 
-struct Applier<F> {
+/// Where a walk through a module is.
+#[derive(Default)]
+pub(crate) struct Place {
     path: Vec<String>,
-    name_of: F,
-    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    owners: Vec<String>,
+}
+
+impl Place {
+    pub(crate) fn enter(&mut self, name: &str, container_type: &str) {
+        self.path.push(name.to_owned());
+        let owner = container_type.trim_start_matches("Struct:");
+        self.owners.push(owner.to_owned());
+    }
+
+    pub(crate) fn exit(&mut self) {
+        self.path.pop();
+        self.owners.pop();
+    }
+
+    pub(crate) fn site(&self, shape: Vec<usize>) -> ParamSite {
+        ParamSite {
+            path: self.path.join("."),
+            owner: self.owners.last().cloned().unwrap_or_default(),
+            shape,
+        }
+    }
+}
+
+struct Applier<'a, F> {
+    place: Place,
+    key_map: F,
+    tensors: &'a BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    used: BTreeSet<String>,
     missing: Vec<String>,
     misshaped: Vec<String>,
 }
 
-impl<F: Fn(&str) -> String> ModuleMapper for Applier<F> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
+impl<F: Fn(&ParamSite) -> Option<ForeignTensor>> ModuleMapper for Applier<'_, F> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.place.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
+        self.place.exit();
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = (self.name_of)(&self.path.join("."));
-        let Some((shape, values)) = self.tensors.remove(&name) else {
-            self.missing.push(name);
+        let saved_shape = param.transform_for_save().val().dims();
+        let site = self.place.site(saved_shape.to_vec());
+        let Some(foreign) = (self.key_map)(&site) else {
+            self.missing.push(site.path);
             return param;
         };
-        let saved_shape = param.transform_for_save().val().dims();
-        if shape != saved_shape {
-            self.misshaped
-                .push(format!("{name}: expected {saved_shape:?}, found {shape:?}"));
+        let Some((shape, values)) = self.tensors.get(foreign.name()) else {
+            // A joint tensor has several parts.
+            if self.missing.last().map(String::as_str) != Some(foreign.name()) {
+                self.missing.push(foreign.name().to_owned());
+            }
             return param;
-        }
+        };
+        self.used.insert(foreign.name().to_owned());
+        let ours = match foreign.to_ours(shape, values) {
+            Ok((ours, values)) if ours == saved_shape => TensorData::new(values, ours),
+            Ok((ours, _)) => {
+                let (name, theirs) = (foreign.name(), shape);
+                self.misshaped.push(if ours == *theirs {
+                    format!("{name}: expected {saved_shape:?}, found {theirs:?}")
+                } else {
+                    format!("{name}: expected {saved_shape:?}, found {ours:?} in {theirs:?}")
+                });
+                return param;
+            }
+            Err(reason) => {
+                let name = foreign.name();
+                self.misshaped.push(format!("{name}: {reason}"));
+                return param;
+            }
+        };
         let device = param.val().device();
-        let tensor = Tensor::from_data(TensorData::new(values, shape), &device);
         let id = param.id;
-        param.transform_for_load(tensor, id)
+        param.transform_for_load(Tensor::from_data(ours, &device), id)
     }
 }
 
