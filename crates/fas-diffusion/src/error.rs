@@ -29,16 +29,43 @@ pub enum DiffusionError {
         /// What the file system or the record reader said.
         reason: String,
     },
-    /// The loss is not a number.
+    /// A checkpoint is of a run with another configuration.
     #[error(
-        "the loss of step {step} is {loss}; the last good checkpoint is untouched: lower the \
-         learning rate or look at that step's batch"
+        "checkpoint {path} is of another run: {field} is {stored} there and {asked} here; go on with \
+         the old value or start in another folder"
+    )]
+    CheckpointConfiguration {
+        /// Folder in question.
+        path: PathBuf,
+        /// The first field that differs, as a path into the configuration.
+        field: String,
+        /// Its value in the checkpoint.
+        stored: String,
+        /// Its value in the run that was to go on.
+        asked: String,
+    },
+    /// The loss or a gradient is not a number.
+    #[error(
+        "the {quantity} of step {step} is {value}, on the batch of {batch}; weights and the last \
+         checkpoint are untouched: lower the learning rate or look at those samples"
     )]
     Diverged {
         /// Training step, counted from 0.
         step: usize,
-        /// The loss.
-        loss: f32,
+        /// What is not finite: the loss or the norm of the gradient.
+        quantity: &'static str,
+        /// Its value.
+        value: f32,
+        /// Names of the batch's samples.
+        batch: String,
+    },
+    /// A style label that the encoder has no output for.
+    #[error("style label {label}, but the style encoder knows {num_styles} styles, 0 to {}", .num_styles - 1)]
+    UnknownStyle {
+        /// The label.
+        label: i64,
+        /// Labels of the encoder.
+        num_styles: usize,
     },
     /// Content, style and noise batches differ in size.
     #[error(

@@ -30,7 +30,7 @@ pub use error::DiffusionError;
 pub use generation::{GenerationConfig, GuidedOutputs};
 pub use generator::{Generator, GeneratorConfig, GeneratorNetworks};
 pub use guidance::{guide, guide_all_channels};
-pub use loss::{HybridLoss, discretised_gaussian_nll, hybrid_loss, normal_kl};
+pub use loss::{HybridLoss, discretised_gaussian_nll, hybrid_loss, normal_kl, variational_bits};
 pub use noise::sample_noise;
 pub use patch_statistics::{GlobalToken, Upsampling};
 pub use prediction::{Parameterisation, Prediction};

@@ -31,8 +31,8 @@ impl HybridLoss {
 ///
 /// # Shapes
 ///
-/// - output: `[batch_size, 6, height, width]`, noise and variance logits
-/// - x_start, x_t, noise: `[batch_size, 3, height, width]`, x_start in `[-1, 1]`
+/// - output: `[batch_size, 2 channels, height, width]`, noise and variance logits
+/// - x_start, x_t, noise: `[batch_size, channels, height, width]`, x_start in `[-1, 1]`
 /// - timesteps: `[batch_size]`
 pub fn hybrid_loss(
     process: &DiffusionProcess,
@@ -42,10 +42,29 @@ pub fn hybrid_loss(
     noise: Tensor<4>,
     timesteps: &Tensor<1, Int>,
 ) -> HybridLoss {
-    let predicted = output.clone().slice(s![.., ..3]);
-    let logits = output.slice(s![.., 3..]);
+    let channels = x_t.dims()[1];
+    let predicted = output.clone().slice(s![.., ..channels]);
+    let logits = output.slice(s![.., channels..]);
     let mse = (predicted.clone() - noise).square().mean();
+    let vb_bits = variational_bits(process, predicted, logits, x_start, x_t, timesteps);
+    HybridLoss { mse, vb_bits }
+}
 
+/// The variational term of [`hybrid_loss`], in bits a dimension, one a sample. It trains the variance
+/// logits alone: `predicted` noise enters detached, and the clean image it implies is clipped.
+///
+/// # Shapes
+///
+/// - predicted, logits, x_start, x_t: `[batch_size, channels, height, width]`
+/// - timesteps: `[batch_size]`
+pub fn variational_bits(
+    process: &DiffusionProcess,
+    predicted: Tensor<4>,
+    logits: Tensor<4>,
+    x_start: Tensor<4>,
+    x_t: Tensor<4>,
+    timesteps: &Tensor<1, Int>,
+) -> Tensor<1> {
     let implied = process
         .predict_x_start(x_t.clone(), timesteps, predicted.detach())
         .clamp(-1.0, 1.0);
@@ -61,8 +80,7 @@ pub fn hybrid_loss(
     );
     let nll = discretised_gaussian_nll(x_start, mean, log_variance);
     let at_start = timesteps.clone().equal_elem(0);
-    let vb_bits = bits_per_dimension(kl).mask_where(at_start, bits_per_dimension(nll));
-    HybridLoss { mse, vb_bits }
+    bits_per_dimension(kl).mask_where(at_start, bits_per_dimension(nll))
 }
 
 /// Mean over all but the batch, from nats to bits.

@@ -182,6 +182,11 @@ pub struct StyleEncoder {
 }
 
 impl StyleEncoder {
+    /// Number of style labels.
+    pub fn num_styles(&self) -> usize {
+        self.classifier.weight.dims()[1]
+    }
+
     /// Maps of every stage, the first (finest) included.
     fn maps(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         let mut hidden = relu(self.norm.forward(conv2d(&self.conv, images)));

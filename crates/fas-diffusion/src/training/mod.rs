@@ -3,8 +3,14 @@
 //! All randomness of a step comes from (seed, step), so a run that was stopped and resumed is the run
 //! that was not stopped.
 
+mod checkpoint;
 mod generator_trainer;
+mod generator_training_config;
+mod recomputation;
 mod style_encoder_trainer;
 
-pub use generator_trainer::{GeneratorTrainer, GeneratorTrainingConfig, StepReport, TripletBatch};
-pub use style_encoder_trainer::{StyleEncoderTrainer, StyleEncoderTrainingConfig};
+pub use generator_trainer::{GeneratorTrainer, StepReport, TripletBatch};
+pub use generator_training_config::{DroppedCondition, GeneratorTrainingConfig};
+pub use style_encoder_trainer::{
+    StyleEncoderOptimiser, StyleEncoderTrainer, StyleEncoderTrainingConfig,
+};

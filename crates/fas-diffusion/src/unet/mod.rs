@@ -263,7 +263,7 @@ mod tests {
             .with_channel_mult(vec![1, 2, 2])
             .with_embed_channels(64)
             .with_dropout(0.0)
-            .with_fusion_sizes(vec![16, 8]);
+            .with_fusion_sizes(vec![32, 16, 8]);
         let released = UNetConfig {
             image_size: 32,
             ..released
@@ -282,6 +282,7 @@ mod tests {
             };
             let features = |_| {
                 StyleFeatures(vec![
+                    random([1, 32, 32, 32]),
                     random([1, widths[0], 16, 16]),
                     random([1, widths[1], 8, 8]),
                 ])
