@@ -318,10 +318,15 @@ fn train_style_encoder(
 fn triplets(pool: &Pool, arguments: &Arguments, step: usize, device: &Device) -> TripletBatch {
     let mut random = seeded(arguments.seed, "triplets", step);
     let mut columns: [Vec<RgbImage>; 3] = Default::default();
+    let mut ids = Vec::with_capacity(arguments.batch_size);
     for _ in 0..arguments.batch_size {
         let of_style = &pool.by_style[random.random_range(0..pool.styles.len())];
         let target = random.random_range(0..of_style.len());
-        let other = (target + random.random_range(1..of_style.len())) % of_style.len();
+        // A style with one image is its own guide, as any image may be in the released code.
+        let other = match of_style.len() {
+            1 => target,
+            count => (target + random.random_range(1..count)) % count,
+        };
         let attack = &pool.attacks[of_style[target]];
         let style = &pool.attacks[of_style[other]].image;
         let mirrored: bool = random.random();
@@ -335,12 +340,17 @@ fn triplets(pool: &Pool, arguments: &Arguments, step: usize, device: &Device) ->
         columns[0].push(mirror(&pool.live[attack.live]));
         columns[1].push(mirror(&attack.image));
         columns[2].push(style.clone());
+        ids.push(format!(
+            "attack {} of style {}",
+            of_style[target], pool.styles[attack.style]
+        ));
     }
     let [content, target, style] = columns.map(|images| images_to_tensor(&images, device));
     TripletBatch {
         content,
         target,
         style,
+        ids,
     }
 }
 

@@ -18,7 +18,7 @@ pub use bona_fide::{BonaFideView, GENERIC_FACES, bona_fide_views, mirrored};
 pub use bundled_generator::{BundledGenerator, Pair, bundled_sampler};
 pub use captures::Captures;
 pub use comparison::{Comparison, Entry, t_interval};
-pub use cost::{cost, peak_memory};
+pub use cost::{cost, peak_memory, reset_peak_memory};
 pub use faces::{FaceFolder, FaceSplit};
 pub use fas_jobs::{DeviceChoice, image_values, images_to_tensor, tensor_to_images};
 pub use people::People;
