@@ -11,6 +11,12 @@ pub enum DiffusionError {
     /// A weight file could not be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// Parts of a network that the released code lacks cannot be written under its names.
+    #[error("the released code has no counterpart of {parameters:?}")]
+    NoReference {
+        /// Paths of the parameters.
+        parameters: Vec<String>,
+    },
     /// A weight file says nothing, or nothing readable, of its configuration.
     #[error("{path}: no generator configuration in the header; was it written by this crate?")]
     Configuration {

@@ -13,6 +13,7 @@ mod ops;
 mod patch_statistics;
 mod prediction;
 mod process;
+mod reference_names;
 mod resample;
 mod sampler;
 mod schedule;
@@ -35,6 +36,7 @@ pub use noise::sample_noise;
 pub use patch_statistics::{GlobalToken, Upsampling};
 pub use prediction::{Parameterisation, Prediction};
 pub use process::DiffusionProcess;
+pub use reference_names::{fusion_reference, style_encoder_reference, unet_reference};
 pub use resample::Resample;
 pub use sampler::{
     DdimConfig, DdpmConfig, DdpmVariance, DpmSolverConfig, Sampler, StartAlignment, StepSpacing,

@@ -283,6 +283,11 @@ pub struct StyleFusion {
 }
 
 impl StyleFusion {
+    /// Whether the style maps are normalised first.
+    pub(crate) fn has_condition_norm(&self) -> bool {
+        self.condition_norm.is_some()
+    }
+
     /// Height and width of the maps.
     pub fn size(&self) -> usize {
         self.size

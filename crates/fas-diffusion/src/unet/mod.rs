@@ -93,6 +93,11 @@ pub struct UNet {
 }
 
 impl UNet {
+    /// Whether STFM has the layers of the released code, whose condition is normalised.
+    pub(crate) fn has_released_fusion(&self) -> bool {
+        self.fusions().all(StyleFusion::has_condition_norm)
+    }
+
     /// Every STFM, in the order of use.
     fn fusions(&self) -> impl Iterator<Item = &StyleFusion> {
         self.encoder
