@@ -14,19 +14,100 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::DataError;
+use crate::{DataError, ExpectedCount, Layout, Split};
 
 /// Roots of the data sets, as `datasets.toml` gives them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DatasetsFile {
     path: PathBuf,
     roots: BTreeMap<String, PathBuf>,
+    sections: BTreeMap<String, DatasetSection>,
+}
+
+/// What `datasets.toml` says about one data set; paths include the file's folder.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DatasetSection {
+    /// Folder of the copy.
+    pub root: Option<PathBuf>,
+    /// How it is laid out.
+    pub layout: Layout,
+    /// Terms of use, as a reminder.
+    pub licence: Option<String>,
+    /// Where to ask for it, as a reminder.
+    pub apply: Option<String>,
+    /// Numbers of recordings that the copy should have, where they are not the published ones.
+    pub expected: Vec<ExpectedCount>,
+    /// Table of the user's that says what each file is (WFFD).
+    pub mapping: Option<PathBuf>,
+    /// Table of the recordings of a custom set.
+    pub table: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Section {
     root: Option<PathBuf>,
+    #[serde(default)]
+    layout: Layout,
+    licence: Option<String>,
+    apply: Option<String>,
+    #[serde(default)]
+    expected: Expected,
+    mapping: Option<PathBuf>,
+    table: Option<PathBuf>,
+}
+
+/// Counts as they are written: `train = [bona fide, attacks]`, or `train = total`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    train: Option<Count>,
+    development: Option<Count>,
+    test: Option<Count>,
+    all: Option<Count>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Count {
+    Classes([usize; 2]),
+    Total(usize),
+}
+
+impl Expected {
+    fn counts(self) -> Vec<ExpectedCount> {
+        let parts = [
+            (Some(Split::Train), self.train),
+            (Some(Split::Development), self.development),
+            (Some(Split::Test), self.test),
+            (None, self.all),
+        ];
+        let counts = parts.into_iter().filter_map(|(split, count)| {
+            Some(match count? {
+                Count::Classes([bona_fide, attack]) => {
+                    ExpectedCount::classes(split, bona_fide, attack)
+                }
+                Count::Total(total) => ExpectedCount::total(split, total),
+            })
+        });
+        counts.collect()
+    }
+}
+
+impl Section {
+    /// With every path below `folder`, unless it is absolute.
+    fn placed(self, folder: &Path) -> DatasetSection {
+        let place = |path: Option<PathBuf>| path.map(|path| folder.join(path));
+        DatasetSection {
+            root: place(self.root),
+            layout: self.layout,
+            licence: self.licence,
+            apply: self.apply,
+            expected: self.expected.counts(),
+            mapping: place(self.mapping),
+            table: place(self.table),
+        }
+    }
 }
 
 /// One field a data set, so that a misspelt name is an error.
@@ -34,18 +115,20 @@ struct Section {
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 struct Sections {
-    oulu_npu: Section,
-    casia_fasd: Section,
-    replay_attack: Section,
-    msu_mfsd: Section,
-    siw: Section,
-    rose_youtu: Section,
-    hkbu_mars: Section,
-    wffd: Section,
-    celeba_spoof: Section,
-    wmca: Section,
-    padisi: Section,
+    oulu_npu: Option<Section>,
+    casia_fasd: Option<Section>,
+    replay_attack: Option<Section>,
+    msu_mfsd: Option<Section>,
+    siw: Option<Section>,
+    rose_youtu: Option<Section>,
+    hkbu_mars: Option<Section>,
+    wffd: Option<Section>,
+    celeba_spoof: Option<Section>,
+    wmca: Option<Section>,
+    padisi: Option<Section>,
+    difffas: Option<Section>,
     faces: BTreeMap<String, Section>,
+    custom: BTreeMap<String, Section>,
 }
 
 impl DatasetsFile {
@@ -69,19 +152,29 @@ impl DatasetsFile {
                 source,
             })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let roots = sections
+        let sections: BTreeMap<String, DatasetSection> = sections
             .named()
             .into_iter()
-            .filter_map(|(name, section)| Some((name, folder.join(section.root?))))
+            .map(|(name, section)| (name, section.placed(folder)))
+            .collect();
+        let roots = sections
+            .iter()
+            .filter_map(|(name, section)| Some((name.clone(), section.root.clone()?)))
             .collect();
         Ok(Self {
             path: path.to_owned(),
             roots,
+            sections,
         })
     }
 
-    /// Root of each data set that has one, by name: `oulu_npu`, …, and `faces.NAME` for folders of
-    /// bona fide faces.
+    /// What the file says about a data set, by name; `None` if it has no such section.
+    pub fn section(&self, name: &str) -> Option<&DatasetSection> {
+        self.sections.get(name)
+    }
+
+    /// Root of each data set that has one, by name: `oulu_npu`, …, `faces.NAME` for folders of bona fide
+    /// faces, and `custom.NAME` for other sets of the user's.
     pub fn roots(&self) -> &BTreeMap<String, PathBuf> {
         &self.roots
     }
@@ -116,19 +209,26 @@ impl Sections {
             ("celeba_spoof", self.celeba_spoof),
             ("wmca", self.wmca),
             ("padisi", self.padisi),
+            ("difffas", self.difffas),
         ];
-        let sets = sets.map(|(name, section)| (name.to_owned(), section));
-        let faces = self
-            .faces
+        let sets = sets
             .into_iter()
-            .map(|(name, section)| (format!("faces.{name}"), section));
-        sets.into_iter().chain(faces).collect()
+            .filter_map(|(name, section)| Some((name.to_owned(), section?)));
+        let group = |group: &'static str, sections: BTreeMap<String, Section>| {
+            sections
+                .into_iter()
+                .map(move |(name, section)| (format!("{group}.{name}"), section))
+        };
+        sets.chain(group("faces", self.faces))
+            .chain(group("custom", self.custom))
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dataset;
 
     fn read(text: &str) -> Result<DatasetsFile, DataError> {
         let folder = tempfile::tempdir().unwrap();
@@ -182,14 +282,47 @@ mod tests {
     }
 
     #[test]
-    fn the_template_of_the_repository_is_valid_and_sets_no_root() {
+    fn sections_say_more_than_the_root() {
+        let file = read(
+            "[casia_fasd]\nroot = \"C\"\nlayout = \"re-encoded\"\nexpected = { train = [3, 4], test = 5 }\n\
+             [custom.lab]\nroot = \"lab\"\ntable = \"lab.csv\"\n",
+        )
+        .unwrap();
+        let section = file.section("casia_fasd").unwrap();
+        assert_eq!(section.layout, Layout::ReEncoded);
+        assert_eq!(
+            section.expected,
+            [
+                ExpectedCount::classes(Some(Split::Train), 3, 4),
+                ExpectedCount::total(Some(Split::Test), 5)
+            ]
+        );
+        let table = file.section("custom.lab").unwrap().table.clone();
+        assert_eq!(table, Some(file.path.with_file_name("lab.csv")));
+        assert!(file.section("wmca").is_none());
+        let error = read("[casia_fasd]\nlayout = \"flat\"\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("unknown variant `flat`"), "{error}");
+    }
+
+    #[test]
+    fn the_template_of_the_repository_says_what_the_adapters_know() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets.toml");
         let file = DatasetsFile::read(&path).unwrap();
         assert!(file.roots().is_empty());
+        for dataset in crate::Dataset::ALL {
+            let card = dataset.card();
+            let section = file.section(card.name).unwrap();
+            assert_eq!(section.expected, card.expected, "{dataset}");
+            assert_eq!(section.licence.as_deref(), Some(card.licence), "{dataset}");
+            assert_eq!(section.apply.as_deref(), Some(card.apply), "{dataset}");
+            assert_eq!(section.layout, Layout::Original, "{dataset}");
+        }
         // With the comment marks of all `root` lines taken away, every data set has one.
         let text = fs::read_to_string(path)
             .unwrap()
             .replace("\n# root =", "\nroot =");
-        assert_eq!(read(&text).unwrap().roots().len(), 12);
+        assert_eq!(read(&text).unwrap().roots().len(), Dataset::ALL.len() + 3);
     }
 }

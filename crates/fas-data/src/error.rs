@@ -309,7 +309,11 @@ pub enum DataError {
         batch: usize,
     },
 
-    /// `datasets.toml` could not be understood.
+    /// Recordings of data sets, official protocols, frames and exchange files.
+    #[error(transparent)]
+    Recording(#[from] crate::RecordingError),
+
+    /// `datasets.toml`, or the TOML file of a protocol, could not be understood.
     #[error("{}: {source}", path.display())]
     DatasetsFile {
         /// The file.

@@ -10,7 +10,10 @@
 //!   [`flip_horizontal`], and [`image_to_array`] to network values in `[-1, 1]` and back.
 //! - Batches: [`shuffled_batches`] or a [`BalancedSampler`] pick the samples, a [`Batcher`] loads
 //!   them ahead.
-//! - Where the user's copies of the public data sets live: [`DatasetsFile`].
+//! - Public data sets: [`DatasetsFile`] says where the user's copies live, a [`DatasetSource`] makes
+//!   [`Recording`]s of their files, an [`OfficialProtocol`] picks the recordings of each part,
+//!   [`find_leaks`] tells what the parts share, and a [`FrameReader`] reads frames by a [`FramePolicy`].
+//! - Lists and scores of other toolkits: [`read_bob`], [`read_label_text`], [`read_grad_gpad_scores`].
 //!
 //! Everything random takes a seed and an epoch, and depends on nothing else.
 //!
@@ -42,6 +45,9 @@
 
 mod batch;
 mod batcher_config;
+mod check;
+mod dataset_source;
+mod datasets;
 mod datasets_file;
 mod error;
 mod image_file;
@@ -51,14 +57,24 @@ mod leakage;
 mod manifest;
 mod manifest_file;
 mod protocol;
+mod recording;
+mod recording_error;
+mod recording_index;
 mod sample;
 mod sampler;
+mod survey;
 mod transform;
 mod triplet;
+mod walk;
 
 pub use batch::{Batch, Batcher, Batches};
 pub use batcher_config::{BatcherConfig, Fit};
-pub use datasets_file::DatasetsFile;
+pub use check::{CheckDepth, DatasetCheck};
+pub use dataset_source::DatasetSource;
+pub use datasets::{
+    CSV_TABLE_COLUMNS, CelebaBox, Dataset, DatasetCard, ExpectedCount, Layout, parse_celeba_box,
+};
+pub use datasets_file::{DatasetSection, DatasetsFile};
 pub use error::{DataError, ManifestProblem, ProtocolProblem};
 pub use image_file::{ImageLimits, load_rgb, load_rgb_with_limits};
 pub use image_folder::list_images;
@@ -66,8 +82,12 @@ pub use label::{Label, PaiSpecies};
 pub use leakage::{AdmittedSamples, LeakageGuard, LeakageReason, TrainingPurpose};
 pub use manifest::{ClassCounts, Manifest};
 pub use protocol::{HeldOut, Protocol, ProtocolSplits, TargetSplits};
+pub use recording::{Media, Recording, Rotation};
+pub use recording_error::RecordingError;
+pub use recording_index::{INDEX_COLUMNS, IndexWriter, read_index};
 pub use sample::{Sample, Split};
 pub use sampler::{BalancedSampler, ordered_batches, shuffled_batches};
+pub use survey::{CountMismatch, Finding, Problem, Survey};
 pub use transform::{
     array_to_image, center_crop, center_square, flip_horizontal, flip_landmarks, image_to_array,
     resize,

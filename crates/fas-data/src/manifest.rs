@@ -287,7 +287,7 @@ impl ManifestRules {
 }
 
 /// Refuses a path that could lead out of the root, by its text alone.
-fn check_path(path: &Path) -> Result<(), ManifestProblem> {
+pub(crate) fn check_path(path: &Path) -> Result<(), ManifestProblem> {
     let Some(text) = path.to_str() else {
         return Err(ManifestProblem::PathNotUnicode(
             path.to_string_lossy().into_owned(),

@@ -138,11 +138,7 @@ fn read_samples(
     let mut columns: Option<[usize; HEADER.len()]> = None;
     let mut rules = ManifestRules::default();
     let mut samples = Vec::new();
-    let mut lines = LineCounter {
-        bytes,
-        offset: 0,
-        line: 1,
-    };
+    let mut lines = LineCounter::new(bytes);
     // Reading bytes from memory cannot fail.
     while reader.read_byte_record(&mut record).unwrap_or(false) {
         let start = record.position().map_or(0, csv::Position::byte);
@@ -167,14 +163,24 @@ fn read_samples(
 
 /// Line numbers of records. `csv::Position::line` is the line where the reader stood, which is
 /// before blank lines and, in files with CRLF, before the line feed.
-struct LineCounter<'a> {
+pub(crate) struct LineCounter<'a> {
     bytes: &'a [u8],
     offset: usize,
     line: u64,
 }
 
-impl LineCounter<'_> {
-    fn line_of_record(&mut self, start: usize) -> u64 {
+impl<'a> LineCounter<'a> {
+    /// Counts in a CSV text without its byte order mark.
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            offset: 0,
+            line: 1,
+        }
+    }
+
+    /// Line on which the record that starts at `start` stands; records are asked for in order.
+    pub(crate) fn line_of_record(&mut self, start: usize) -> u64 {
         while let Some(byte) = self.bytes.get(self.offset) {
             let ends_line = match byte {
                 b'\n' => true,
