@@ -50,12 +50,14 @@ mod dataset_source;
 mod datasets;
 mod datasets_file;
 mod error;
+mod frames;
 mod image_file;
 mod image_folder;
 mod label;
 mod leakage;
 mod manifest;
 mod manifest_file;
+mod official;
 mod protocol;
 mod recording;
 mod recording_error;
@@ -76,11 +78,16 @@ pub use datasets::{
 };
 pub use datasets_file::{DatasetSection, DatasetsFile};
 pub use error::{DataError, ManifestProblem, ProtocolProblem};
+pub use frames::FramePolicy;
 pub use image_file::{ImageLimits, load_rgb, load_rgb_with_limits};
 pub use image_folder::list_images;
 pub use label::{Label, PaiSpecies};
 pub use leakage::{AdmittedSamples, LeakageGuard, LeakageReason, TrainingPurpose};
 pub use manifest::{ClassCounts, Manifest};
+pub use official::{
+    OfficialProtocol, PartMismatch, Partition, ProtocolPart, Selection, official_protocol,
+    official_protocols,
+};
 pub use protocol::{HeldOut, Protocol, ProtocolSplits, TargetSplits};
 pub use recording::{Media, Recording, Rotation};
 pub use recording_error::RecordingError;

@@ -1,0 +1,5 @@
+//! Frames of recordings: which ones are taken.
+
+mod policy;
+
+pub use policy::FramePolicy;
