@@ -55,9 +55,12 @@ mod image_file;
 mod image_folder;
 mod label;
 mod leakage;
+mod leaks;
 mod manifest;
 mod manifest_file;
+mod near_duplicate;
 mod official;
+mod pair_list;
 mod protocol;
 mod recording;
 mod recording_error;
@@ -83,11 +86,14 @@ pub use image_file::{ImageLimits, load_rgb, load_rgb_with_limits};
 pub use image_folder::list_images;
 pub use label::{Label, PaiSpecies};
 pub use leakage::{AdmittedSamples, LeakageGuard, LeakageReason, TrainingPurpose};
+pub use leaks::{Leak, LeakKind, LeakSide, find_leaks, find_manifest_leaks, find_pair_leaks};
 pub use manifest::{ClassCounts, Manifest};
+pub use near_duplicate::{PerceptualHash, near_duplicates};
 pub use official::{
     OfficialProtocol, PartMismatch, Partition, ProtocolPart, Selection, official_protocol,
     official_protocols,
 };
+pub use pair_list::{Pair, PairFile, PairList, PairSet};
 pub use protocol::{HeldOut, Protocol, ProtocolSplits, TargetSplits};
 pub use recording::{Media, Recording, Rotation};
 pub use recording_error::RecordingError;
