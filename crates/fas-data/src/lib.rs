@@ -81,7 +81,9 @@ pub use datasets::{
 };
 pub use datasets_file::{DatasetSection, DatasetsFile};
 pub use error::{DataError, ManifestProblem, ProtocolProblem};
-pub use frames::FramePolicy;
+pub use frames::{
+    Ffmpeg, FramePolicy, FrameReader, NonResponseCount, Response, count_non_responses,
+};
 pub use image_file::{ImageLimits, load_rgb, load_rgb_with_limits};
 pub use image_folder::list_images;
 pub use label::{Label, PaiSpecies};
