@@ -50,6 +50,7 @@ mod dataset_source;
 mod datasets;
 mod datasets_file;
 mod error;
+mod exchange;
 mod frames;
 mod image_file;
 mod image_folder;
@@ -81,6 +82,11 @@ pub use datasets::{
 };
 pub use datasets_file::{DatasetSection, DatasetsFile};
 pub use error::{DataError, ManifestProblem, ProtocolProblem};
+pub use exchange::{
+    ExchangeRow, LabelMeaning, check_polarity, exchange_auc, read_bob, read_grad_gpad_list,
+    read_grad_gpad_scores, read_label_text, write_bob, write_grad_gpad_list,
+    write_grad_gpad_scores, write_label_text,
+};
 pub use frames::{
     Ffmpeg, FramePolicy, FrameReader, NonResponseCount, Response, count_non_responses,
 };
