@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::batcher_config::{BatcherConfig, Fit};
 use crate::image_file::load_rgb;
 use crate::sampler::{ordered_batches, shuffled_batches};
-use crate::transform::{center_square, flip_horizontal, image_to_array, resize};
+use crate::transform::{center_square, flip_horizontal, resize, write_planes};
 use crate::{DataError, Label, Manifest, Sample};
 
 /// Images and labels of some samples.
@@ -234,9 +234,11 @@ impl Job {
             } else {
                 image
             };
-            images
-                .index_axis_mut(Axis(0), position)
-                .assign(&image_to_array(&image));
+            let mut place = images.index_axis_mut(Axis(0), position);
+            let place = place
+                .as_slice_mut()
+                .expect("one image of a batch is in one piece");
+            write_planes(&image, place);
         }
         let labels = indices
             .iter()
