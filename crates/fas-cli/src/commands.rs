@@ -1,6 +1,7 @@
 //! The commands of the program, one file each. A new command is a `mod`, a variant and a line of
 //! [`Command::run`]; a group such as `train` is a command whose file holds the same three things.
 
+mod data;
 mod evaluate;
 mod quality;
 mod simulate;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use self::data::Data;
 use self::evaluate::Evaluate;
 use self::quality::Quality;
 use self::simulate::Simulate;
@@ -17,6 +19,7 @@ use crate::error::CliError;
 /// What `fas` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Data(Data),
     Evaluate(Evaluate),
     Quality(Quality),
     Simulate(Simulate),
@@ -26,6 +29,7 @@ impl Command {
     /// Does it.
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         match self {
+            Self::Data(command) => command.run(),
             Self::Evaluate(command) => command.run(),
             Self::Quality(command) => command.run(),
             Self::Simulate(command) => command.run(),

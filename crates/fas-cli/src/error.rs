@@ -108,6 +108,21 @@ pub(crate) enum CliError {
     )]
     NoVideos(PathBuf),
 
+    /// A recording whose publisher gives no split, where one is needed.
+    #[error("`{0}` has no split by its publisher; say one with --split")]
+    NoSplit(String),
+
+    /// A score whose recording a list of labels does not name.
+    #[error("the list of labels does not name `{0}`; give the list that the scores are of")]
+    NotInLabels(String),
+
+    /// A foreign list that is to become an index.
+    #[error(
+        "a foreign list says too little for an index; write a table with persons and splits, and index it with \
+         `fas data index custom.NAME`"
+    )]
+    NoIndexOfList,
+
     /// An output in a place where nothing can be written.
     #[error("cannot write {}: {reason}", path.display())]
     Place {
@@ -130,7 +145,7 @@ pub(crate) enum CliError {
 impl CliError {
     /// 2 for arguments that make no sense, else 1.
     pub(crate) fn exit_code(&self) -> u8 {
-        if matches!(self, Self::NamedTwice { .. }) {
+        if matches!(self, Self::NamedTwice { .. } | Self::NoIndexOfList) {
             2
         } else {
             1

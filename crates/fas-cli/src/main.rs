@@ -21,6 +21,7 @@ Examples:
   fas simulate --synthetic 40 --out benchmark/
   fas evaluate test.csv --dev validation.csv
   fas evaluate test.csv --policy fixed=0.5 --json
+  fas data check oulu_npu
 
 `fas COMMAND --help` has the details and more examples.";
 
