@@ -100,7 +100,10 @@ mod tests {
             .into_data()
             .try_to_vec()
             .unwrap();
-        assert!((values[0] - std::f32::consts::LN_2).abs() < 1e-5, "{values:?}");
+        assert!(
+            (values[0] - std::f32::consts::LN_2).abs() < 1e-5,
+            "{values:?}"
+        );
         assert!((values[1] - 1.234_02e-4).abs() < 1e-6, "{values:?}");
     }
 }
