@@ -3,8 +3,10 @@
 
 mod data;
 mod evaluate;
+mod predict;
 mod quality;
 mod simulate;
+mod train;
 
 use std::process::ExitCode;
 
@@ -12,8 +14,10 @@ use clap::Subcommand;
 
 use self::data::Data;
 use self::evaluate::Evaluate;
+use self::predict::Predict;
 use self::quality::Quality;
 use self::simulate::Simulate;
+use self::train::Train;
 use crate::error::CliError;
 
 /// What `fas` can do.
@@ -21,8 +25,10 @@ use crate::error::CliError;
 pub(crate) enum Command {
     Data(Data),
     Evaluate(Evaluate),
+    Predict(Predict),
     Quality(Quality),
     Simulate(Simulate),
+    Train(Train),
 }
 
 impl Command {
@@ -31,8 +37,10 @@ impl Command {
         match self {
             Self::Data(command) => command.run(),
             Self::Evaluate(command) => command.run(),
+            Self::Predict(command) => command.run(),
             Self::Quality(command) => command.run(),
             Self::Simulate(command) => command.run(),
+            Self::Train(command) => command.run(),
         }
     }
 }

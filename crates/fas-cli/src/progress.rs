@@ -54,6 +54,11 @@ impl Progress {
         }
     }
 
+    /// Names what is being done now.
+    pub(crate) fn say(&self, task: &str) {
+        self.bar.set_message(task.to_owned());
+    }
+
     /// One more step is done.
     pub(crate) fn step(&self) {
         self.bar.inc(1);
