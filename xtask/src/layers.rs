@@ -5,8 +5,8 @@
 //! jobs      fas-jobs
 //! show      fas-report
 //! methods   fas-dfg -> fas-diffusion      fas-agnet -> fas-classify
-//! parts     fas-diffusion  fas-classify  fas-quality  fas-sim
-//! ground    fas-data  fas-metrics  fas-kernels  fas-weights
+//! parts     fas-diffusion  fas-classify  fas-mtcnn  fas-quality  fas-sim
+//! ground    fas-align  fas-data  fas-metrics  fas-kernels  fas-weights
 //! ```
 //!
 //! Imports point to lower layers only. A method imports the one part drawn beside it. Models import
@@ -30,13 +30,15 @@ enum Layer {
     Outside,
 }
 
-const LAYERS: [(&str, Layer); 17] = [
+const LAYERS: [(&str, Layer); 19] = [
+    ("fas-align", Layer::Ground),
     ("fas-data", Layer::Ground),
     ("fas-metrics", Layer::Ground),
     ("fas-kernels", Layer::Ground),
     ("fas-weights", Layer::Ground),
     ("fas-diffusion", Layer::Part),
     ("fas-classify", Layer::Part),
+    ("fas-mtcnn", Layer::Part),
     ("fas-quality", Layer::Part),
     ("fas-sim", Layer::Part),
     ("fas-dfg", Layer::Method),
@@ -51,7 +53,13 @@ const LAYERS: [(&str, Layer); 17] = [
 ];
 const METHOD_PARTS: [(&str, &str); 2] =
     [("fas-dfg", "fas-diffusion"), ("fas-agnet", "fas-classify")];
-const MODELS: [&str; 4] = ["fas-diffusion", "fas-classify", "fas-dfg", "fas-agnet"];
+const MODELS: [&str; 5] = [
+    "fas-diffusion",
+    "fas-classify",
+    "fas-mtcnn",
+    "fas-dfg",
+    "fas-agnet",
+];
 const TESTKIT: &str = "fas-testkit";
 
 /// An import that the layers do not allow.
@@ -168,8 +176,8 @@ mod tests {
     use super::*;
     use crate::workspace::parse;
 
-    const ALL: [&str; 17] = {
-        let mut names = [""; 17];
+    const ALL: [&str; 19] = {
+        let mut names = [""; 19];
         let mut at = 0;
         while at < names.len() {
             names[at] = LAYERS[at].0;
@@ -215,6 +223,7 @@ mod tests {
     #[test]
     fn ground_and_outside_import_nothing() {
         for from in [
+            "fas-align",
             "fas-data",
             "fas-metrics",
             "fas-kernels",
@@ -231,19 +240,19 @@ mod tests {
         for from in ["fas-quality", "fas-sim"] {
             assert_eq!(
                 free_imports(from),
-                ["fas-data", "fas-metrics", "fas-kernels"],
+                ["fas-align", "fas-data", "fas-metrics", "fas-kernels"],
                 "{from}"
             );
         }
-        for from in ["fas-diffusion", "fas-classify"] {
-            let expected = ["fas-metrics", "fas-kernels", "fas-weights"];
+        for from in ["fas-diffusion", "fas-classify", "fas-mtcnn"] {
+            let expected = ["fas-align", "fas-metrics", "fas-kernels", "fas-weights"];
             assert_eq!(free_imports(from), expected, "{from}");
         }
     }
 
     #[test]
     fn methods_import_their_one_part() {
-        let ground = ["fas-metrics", "fas-kernels", "fas-weights"];
+        let ground = ["fas-align", "fas-metrics", "fas-kernels", "fas-weights"];
         assert_eq!(
             free_imports("fas-dfg"),
             [&ground[..], &["fas-diffusion"]].concat()
@@ -256,7 +265,7 @@ mod tests {
 
     #[test]
     fn compose_imports_all_below_but_not_its_neighbours() {
-        let below = &ALL[..12];
+        let below = &ALL[..14];
         for from in ["fas-cli", "fas-examples", "fas-benches"] {
             assert_eq!(free_imports(from), below, "{from}");
         }

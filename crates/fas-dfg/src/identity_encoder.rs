@@ -6,7 +6,7 @@ mod input;
 mod iresnet;
 mod mobile_face_net;
 
-pub use align::{ARCFACE_TEMPLATE, IDENTITY_INPUT_SIZE, align_face};
+pub use align::{IDENTITY_INPUT_SIZE, align_face};
 pub use encoder::{IdentityEncoder, IdentityEncoderConfig};
 pub use input::{cosine_similarity, identity_input, normalise_identity_input};
 pub use iresnet::{IDENTITY_MAP_SIZE, IResNet, IResNetConfig};

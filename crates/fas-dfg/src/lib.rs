@@ -44,8 +44,8 @@ pub use face_codes::{FaceCodeBatch, FaceCodes, content_hash};
 pub use generation::{DespoofingConfig, DespoofingGrid, DespoofingStart, FinalLevel};
 pub use generator::{DespoofingGenerator, DespoofingGeneratorConfig, DespoofingNetworks};
 pub use identity_encoder::{
-    ARCFACE_TEMPLATE, EMBEDDING_SIZE, IDENTITY_INPUT_SIZE, IDENTITY_MAP_SIZE, IResNet,
-    IResNetConfig, IdentityEncoder, IdentityEncoderConfig, InvertedResidualStage, MobileFaceNet,
+    EMBEDDING_SIZE, IDENTITY_INPUT_SIZE, IDENTITY_MAP_SIZE, IResNet, IResNetConfig,
+    IdentityEncoder, IdentityEncoderConfig, InvertedResidualStage, MobileFaceNet,
     MobileFaceNetConfig, align_face, cosine_similarity, identity_input, normalise_identity_input,
 };
 pub use resample::{Downsample, DownsamplePadding, Upsample};

@@ -7,7 +7,7 @@ use fas_dfg::{
     IResNetConfig, IdentityConditionConfig, LatentUNetConfig,
 };
 use fas_diffusion::{DdimConfig, NoiseScheduleConfig, ddim_sample};
-use fas_testkit::{Case, Parity, ParamSite, WeightSource, checkpoint};
+use fas_testkit::{Case, ParamSite, Parity, WeightSource, checkpoint};
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -103,7 +103,10 @@ fn latent_unet() {
         let blocks: Vec<String> = case.get("down_block_types")?;
         let config = LatentUNetConfig::new(
             case.get("block_out_channels")?,
-            blocks.iter().map(|name| name.contains("CrossAttn")).collect(),
+            blocks
+                .iter()
+                .map(|name| name.contains("CrossAttn"))
+                .collect(),
         )
         .with_latent_channels(case.get("in_channels")?)
         .with_layers_per_block(case.get("layers_per_block")?)
@@ -154,7 +157,10 @@ fn check_sampling(
             start_step: case.get("start_t")?,
         })
         .with_sampling_steps(sampling_steps);
-    assert_eq!((config.grid, config.final_level), (DespoofingGrid::Leading, FinalLevel::FirstStep));
+    assert_eq!(
+        (config.grid, config.final_level),
+        (DespoofingGrid::Leading, FinalLevel::FirstStep)
+    );
     let steps = config.timesteps(&schedule);
     let expected: Vec<i64> = case.output(&format!("{name}.timesteps"))?.iter().collect();
     let listed: Vec<i64> = steps.iter().take(5).map(|&step| step as i64).collect();

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use fas_dfg::{MobileFaceNet, MobileFaceNetConfig, Taef2, align_face, cosine_similarity, identity_input};
+use fas_dfg::{
+    MobileFaceNet, MobileFaceNetConfig, Taef2, align_face, cosine_similarity, identity_input,
+};
 use safetensors::SafeTensors;
 
 /// Largest difference allowed in an embedding whose values reach about 3; float32 sums in another
