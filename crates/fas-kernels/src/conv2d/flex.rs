@@ -6,10 +6,10 @@ use burn::tensor::ops::ConvOptions;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::gather::{Gather, PackedWeight, Target};
+use super::gather::{Gather, PackedWeight, Source, Target};
 use super::layout::PaddedLayout;
 use super::weight_gradient::WeightGradient;
-use super::winograd::{TransformedWeight, Winograd};
+use super::winograd::{Weight, Winograd};
 use crate::buffer::{all_f32, dims, read, tensor};
 use crate::scratch::Scratch;
 use crate::simd;
@@ -81,11 +81,12 @@ impl Case {
     fn winograd(
         &self,
         source: &[f32],
-        weight: &TransformedWeight,
+        weight: Weight<'_>,
         bias: Option<&[f32]>,
     ) -> Option<Vec<f32>> {
         let pixels = self.input[0] * self.input[1];
-        let mut output = vec![0.0; self.batch_size * weight.channels_out() * pixels];
+        let [channels, _] = weight.channels();
+        let mut output = vec![0.0; self.batch_size * channels * pixels];
         let finite = Winograd {
             source,
             size: self.input,
@@ -105,18 +106,10 @@ enum Padded<'a> {
 
 impl<'a> Padded<'a> {
     fn new(source: &'a [f32], size: [usize; 2], layout: &PaddedLayout) -> Self {
-        if layout.is_source() && size[1].is_multiple_of(64) {
+        if needs_no_padding(size, layout) {
             return Self::Source(source);
         }
-        let pixels = size[0] * size[1];
-        let planes = source.len() / pixels;
-        let mut padded = Scratch::new(layout.buffer_len(planes));
-        padded[..planes * layout.plane]
-            .par_chunks_exact_mut(layout.plane)
-            .zip(source.par_chunks_exact(pixels))
-            .with_min_len(4)
-            .for_each(|(padded, source)| layout.fill(source, padded));
-        Self::Copy(padded)
+        Self::Copy(layout.pad(source, true))
     }
 
     fn as_slice(&self) -> &[f32] {
@@ -125,6 +118,11 @@ impl<'a> Padded<'a> {
             Self::Copy(copy) => copy,
         }
     }
+}
+
+/// Whether planes already are in `layout`, with room for the last vector.
+fn needs_no_padding(size: [usize; 2], layout: &PaddedLayout) -> bool {
+    layout.is_source() && size[1].is_multiple_of(64)
 }
 
 /// See [`KernelOps::convolution`](crate::KernelOps::convolution).
@@ -141,8 +139,12 @@ pub(crate) fn forward(
     };
     let (x, weight, bias) = (read(&x), read(&weight), read(&bias));
     if case.suits_winograd() {
-        let weight = TransformedWeight::new(&weight, [case.channels_out, case.channels_in], false);
-        let output = case.winograd(&x, &weight, Some(&bias));
+        let weight = Weight {
+            values: &weight,
+            size: [case.channels_out, case.channels_in],
+            turned: false,
+        };
+        let output = case.winograd(&x, weight, Some(&bias));
         if let Some(output) = output {
             return tensor(
                 output,
@@ -158,15 +160,17 @@ pub(crate) fn forward(
         [case.channels_in * taps.len(), taps.len()],
         &taps,
     );
-    let source = Padded::new(&x, case.input, &layout);
     let target = Target::dense(case.output);
     let mut output = vec![0.0; case.batch_size * case.channels_out * target.plane];
     Gather {
-        source: source.as_slice(),
+        source: if needs_no_padding(case.input, &layout) {
+            Source::Padded(&x)
+        } else {
+            Source::Plain(&x)
+        },
+        layout: &layout,
         channels_in: case.channels_in,
         channels_out: case.channels_out,
-        plane: layout.plane,
-        row: layout.row,
         taps: &layout.taps,
         weight: &packed,
         bias: Some(&bias),
@@ -193,8 +197,12 @@ pub(crate) fn input_gradient(
     };
     let (gradient, weight) = (read(&gradient), read(&weight));
     if case.suits_winograd() {
-        let weight = TransformedWeight::new(&weight, [case.channels_out, case.channels_in], true);
-        if let Some(output) = case.winograd(&gradient, &weight, None) {
+        let weight = Weight {
+            values: &weight,
+            size: [case.channels_out, case.channels_in],
+            turned: true,
+        };
+        if let Some(output) = case.winograd(&gradient, weight, None) {
             return tensor(output, input_dims);
         }
     }
@@ -213,11 +221,10 @@ pub(crate) fn input_gradient(
             &pass.weight_taps,
         );
         Gather {
-            source: source.as_slice(),
+            source: Source::Padded(source.as_slice()),
+            layout: &layout,
             channels_in: case.channels_out,
             channels_out: case.channels_in,
-            plane: layout.plane,
-            row: layout.row,
             taps: &pass.taps,
             weight: &packed,
             bias: None,

@@ -8,24 +8,31 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::layout::PaddedLayout;
 use crate::scratch::Scratch;
 use crate::simd::{self, Width};
 
 /// Floats of one band of the padded image that should stay in the second-level cache.
 const BAND_FLOATS: usize = 128 * 1024;
 
-/// One gather over a batch of padded images.
+/// What a gather reads.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// Padded, `[batch_size, channels_in, plane]` and slack.
+    Padded(&'a [f32]),
+    /// Still to be padded, `[batch_size, channels_in, pixels]`.
+    Plain(&'a [f32]),
+}
+
+/// One gather over a batch of images.
 pub(crate) struct Gather<'a> {
-    /// Padded source, `[batch_size, channels_in, plane]` and slack.
-    pub(crate) source: &'a [f32],
+    pub(crate) source: Source<'a>,
+    /// How images are padded.
+    pub(crate) layout: &'a PaddedLayout,
     /// Input channels.
     pub(crate) channels_in: usize,
     /// Output channels.
     pub(crate) channels_out: usize,
-    /// Floats of a padded plane.
-    pub(crate) plane: usize,
-    /// Floats between padded rows.
-    pub(crate) row: usize,
     /// Offsets of the taps.
     pub(crate) taps: &'a [usize],
     /// Packed weights, see [`PackedWeight`].
@@ -122,23 +129,44 @@ impl Gather<'_> {
             .div_ceil(batch_size)
             .min(blocks);
         let group = blocks.div_ceil(wanted) * self.weight.block;
+        let padded_len = self.channels_in * self.layout.plane;
+        let (padded, whole) = match self.source {
+            Source::Padded(padded) => (padded, None),
+            // An image's only task pads it, so that it is in the cache when it is read.
+            Source::Plain(plain) if wanted == 1 => {
+                let image = plain.len() / batch_size;
+                output
+                    .par_chunks_mut(image_len)
+                    .zip(plain.par_chunks(image))
+                    .for_each(|(output, image)| {
+                        let padded = self.layout.pad(image, false);
+                        self.task(&padded, 0, output);
+                    });
+                return;
+            }
+            Source::Plain(plain) => (&[][..], Some(self.layout.pad(plain, true))),
+        };
+        let padded = whole.as_deref().unwrap_or(padded);
         output
             .par_chunks_mut(image_len)
             .enumerate()
             .for_each(|(n, image)| {
-                let source = &self.source[n * self.channels_in * self.plane..];
                 image
                     .par_chunks_mut(group * self.target.plane)
                     .enumerate()
                     .for_each(|(g, output)| {
-                        simd::dispatch(GatherTask {
-                            gather: self,
-                            source,
-                            first_channel: g * group,
-                            output,
-                        });
+                        self.task(&padded[n * padded_len..], g * group, output);
                     });
             });
+    }
+
+    fn task(&self, source: &[f32], first_channel: usize, output: &mut [f32]) {
+        simd::dispatch(GatherTask {
+            gather: self,
+            source,
+            first_channel,
+            output,
+        });
     }
 }
 
@@ -167,8 +195,7 @@ impl GatherTask<'_> {
     fn bands<S: Simd, const M: usize>(self, simd: S) {
         let Gather {
             channels_in,
-            plane,
-            row,
+            layout: &PaddedLayout { plane, row, .. },
             taps,
             weight,
             bias,

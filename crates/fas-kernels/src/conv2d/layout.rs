@@ -8,7 +8,9 @@
 //! `x >= columns` compute nonsense that is not copied out.
 
 use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
 
+use crate::scratch::Scratch;
 use crate::simd;
 
 /// Largest number of floats read past the last plane by a vector kernel.
@@ -93,8 +95,29 @@ impl PaddedLayout {
     }
 
     /// Floats of `planes` planes, with room for the last vector.
-    pub(crate) fn buffer_len(&self, planes: usize) -> usize {
+    fn buffer_len(&self, planes: usize) -> usize {
         planes * self.plane + SLACK
+    }
+
+    /// Padded copies of planes, by all threads if `parallel`.
+    pub(crate) fn pad(&self, source: &[f32], parallel: bool) -> Scratch {
+        let pixels = self.source[0] * self.source[1];
+        let planes = source.len() / pixels;
+        let mut padded = Scratch::new(self.buffer_len(planes));
+        let copies = &mut padded[..planes * self.plane];
+        if parallel {
+            copies
+                .par_chunks_exact_mut(self.plane)
+                .zip(source.par_chunks_exact(pixels))
+                .with_min_len(4)
+                .for_each(|(padded, source)| self.fill(source, padded));
+        } else {
+            copies
+                .chunks_exact_mut(self.plane)
+                .zip(source.chunks_exact(pixels))
+                .for_each(|(padded, source)| self.fill(source, padded));
+        }
+        padded
     }
 
     /// Writes one plane, zeros included.

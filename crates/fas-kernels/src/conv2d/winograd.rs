@@ -6,8 +6,8 @@
 //! products, where the direct form has 36. For each of the 16 places this is one matrix product over
 //! the channels, `[channels_out, channels_in] [channels_in, tiles]`.
 //!
-//! Each padded plane is split into its four parity phases first, so that vectors of consecutive tiles
-//! read consecutive values.
+//! Each padded plane is split into its four parity phases first (`Phases`), so that vectors of
+//! consecutive tiles read consecutive values.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,72 +25,51 @@ const PLACES: usize = 16;
 const BLOCK_FLOATS: usize = 160 * 1024;
 /// Tiles of a block at least, lest the weights be read too often.
 const BLOCK_TILES: usize = 64;
+/// Tiles of a batch up to which tasks are split by output channels.
+const FEW_TILES: usize = 128;
 /// Output channels whose weights are transformed together.
 const WEIGHT_BLOCK: usize = 8;
 /// Lanes of the widest vector.
 const LANES: usize = 16;
 
-/// Weights as `[channels_out][place][channels_in]`, with a gap after each output channel so that
-/// channels do not fall into the same sets of the cache.
-pub(super) struct TransformedWeight {
+/// Weights of some output channels as `[channels_out][place][channels_in]`, with a gap after each
+/// output channel so that channels do not fall into the same sets of the cache.
+struct TransformedWeight {
     data: Scratch,
-    channels_out: usize,
+    /// First output channel.
+    first: usize,
     channels_in: usize,
 }
 
 impl TransformedWeight {
-    /// Transforms `weight`, `[channels[0], channels[1], 3, 3]`; for the input's gradient with the
-    /// channels swapped and the kernel turned by half.
-    pub(super) fn new(weight: &[f32], channels: [usize; 2], turned: bool) -> Self {
-        let [rows, columns] = channels;
-        let [channels_out, channels_in] = if turned { [columns, rows] } else { channels };
+    /// Transforms all weights, in parallel.
+    fn new(weight: &Weight<'_>) -> Self {
+        let [channels_out, channels_in] = weight.channels();
         let stride = Self::stride_of(channels_in);
         let mut data = Scratch::new(channels_out * stride);
         data[..channels_out * stride]
             .par_chunks_mut(WEIGHT_BLOCK * stride)
             .enumerate()
-            .for_each(|(b, output)| {
-                let count = output.len() / stride;
-                let mut taps = vec![0.0; count * 9 * channels_in];
-                // Kernels in the order in which memory has them.
-                let (kernels, _) = weight.as_chunks::<9>();
-                let mut read = |o: usize, i: usize, kernel: &[f32; 9]| {
-                    let taps = &mut taps[o * 9 * channels_in..][..9 * channels_in];
-                    for (t, value) in kernel.iter().enumerate() {
-                        let t = if turned { 8 - t } else { t };
-                        taps[t * channels_in + i] = *value;
-                    }
-                };
-                let first = b * WEIGHT_BLOCK;
-                if turned {
-                    for (i, kernels) in kernels.chunks_exact(columns).enumerate() {
-                        for (o, kernel) in kernels[first..first + count].iter().enumerate() {
-                            read(o, i, kernel);
-                        }
-                    }
-                } else {
-                    for (o, kernels) in kernels
-                        .chunks_exact(columns)
-                        .skip(first)
-                        .enumerate()
-                        .take(count)
-                    {
-                        for (i, kernel) in kernels.iter().enumerate() {
-                            read(o, i, kernel);
-                        }
-                    }
-                }
-                let taps = taps.chunks_exact(9 * channels_in);
-                for (taps, output) in taps.zip(output.chunks_exact_mut(stride)) {
-                    simd::dispatch(WeightTask {
-                        taps,
-                        output: &mut output[..PLACES * channels_in],
-                    });
-                }
-            });
+            .for_each(|(b, output)| weight.transform(b * WEIGHT_BLOCK, output));
         Self {
             data,
-            channels_out,
+            first: 0,
+            channels_in,
+        }
+    }
+
+    /// Transforms the weights of `count` output channels from `first` on, on this thread.
+    fn part(weight: &Weight<'_>, first: usize, count: usize) -> Self {
+        let [_, channels_in] = weight.channels();
+        let stride = Self::stride_of(channels_in);
+        let mut data = Scratch::new(count * stride);
+        data[..count * stride]
+            .chunks_mut(WEIGHT_BLOCK * stride)
+            .enumerate()
+            .for_each(|(b, output)| weight.transform(first + b * WEIGHT_BLOCK, output));
+        Self {
+            data,
+            first,
             channels_in,
         }
     }
@@ -99,9 +78,78 @@ impl TransformedWeight {
         PLACES * channels_in + LANES
     }
 
-    /// Channels that a convolution with these weights makes.
-    pub(super) fn channels_out(&self) -> usize {
-        self.channels_out
+    /// Weights of `channel` at `place`, `[channels_in]`.
+    #[inline(always)]
+    fn row(&self, channel: usize, place: usize) -> &[f32] {
+        let at = (channel - self.first) * Self::stride_of(self.channels_in);
+        &self.data[at + place * self.channels_in..][..self.channels_in]
+    }
+}
+
+/// Weights as they are stored.
+#[derive(Clone, Copy)]
+pub(super) struct Weight<'a> {
+    /// `[rows, columns, 3, 3]`
+    pub(super) values: &'a [f32],
+    /// Rows and columns.
+    pub(super) size: [usize; 2],
+    /// For the input's gradient: channels swapped and the kernel turned by half.
+    pub(super) turned: bool,
+}
+
+impl Weight<'_> {
+    /// Channels that the convolution makes, and those that it reads.
+    pub(super) fn channels(&self) -> [usize; 2] {
+        let [rows, columns] = self.size;
+        if self.turned {
+            [columns, rows]
+        } else {
+            self.size
+        }
+    }
+
+    /// Transforms the kernels of the output channels from `first` on that fit into `output`.
+    fn transform(&self, first: usize, output: &mut [f32]) {
+        let [_, channels_in] = self.channels();
+        let [_, columns] = self.size;
+        let turned = self.turned;
+        let stride = TransformedWeight::stride_of(channels_in);
+        let count = output.len() / stride;
+        let mut taps = vec![0.0; count * 9 * channels_in];
+        // Kernels in the order in which memory has them.
+        let (kernels, _) = self.values.as_chunks::<9>();
+        let mut read = |o: usize, i: usize, kernel: &[f32; 9]| {
+            let taps = &mut taps[o * 9 * channels_in..][..9 * channels_in];
+            for (t, value) in kernel.iter().enumerate() {
+                let t = if turned { 8 - t } else { t };
+                taps[t * channels_in + i] = *value;
+            }
+        };
+        if turned {
+            for (i, kernels) in kernels.chunks_exact(columns).enumerate() {
+                for (o, kernel) in kernels[first..first + count].iter().enumerate() {
+                    read(o, i, kernel);
+                }
+            }
+        } else {
+            for (o, kernels) in kernels
+                .chunks_exact(columns)
+                .skip(first)
+                .enumerate()
+                .take(count)
+            {
+                for (i, kernel) in kernels.iter().enumerate() {
+                    read(o, i, kernel);
+                }
+            }
+        }
+        let taps = taps.chunks_exact(9 * channels_in);
+        for (taps, output) in taps.zip(output.chunks_exact_mut(stride)) {
+            simd::dispatch(WeightTask {
+                taps,
+                output: &mut output[..PLACES * channels_in],
+            });
+        }
     }
 }
 
@@ -179,75 +227,90 @@ pub(super) struct Winograd<'a> {
     pub(super) source: &'a [f32],
     /// Height and width.
     pub(super) size: [usize; 2],
-    pub(super) weight: &'a TransformedWeight,
+    pub(super) weight: Weight<'a>,
     pub(super) bias: Option<&'a [f32]>,
 }
 
 impl Winograd<'_> {
     /// Computes `output`, `[batch_size, channels_out, height, width]`; whether all of it is finite.
     pub(super) fn run(&self, output: &mut [f32]) -> bool {
+        let [channels_out, channels_in] = self.weight.channels();
         let pixels = self.size[0] * self.size[1];
-        let TransformedWeight {
-            channels_out,
-            channels_in,
-            ..
-        } = *self.weight;
         let image_len = channels_out * pixels;
         let batch_size = output.len() / image_len;
+        let tiles: usize = self.size.map(|size| size.div_ceil(2)).iter().product();
         let threads = rayon::current_num_threads();
-        // Small images share a block; few images are split by output channels.
-        let tiles = self.size.map(|size| size.div_ceil(2));
-        let images = (BLOCK_TILES / (tiles[0] * tiles[1])).clamp(1, batch_size.div_ceil(threads));
-        let tasks = batch_size.div_ceil(images);
-        let groups = if tasks < threads {
-            threads.div_ceil(tasks).min(channels_out.div_ceil(ROWS))
-        } else {
-            1
-        };
-        let group = channels_out.div_ceil(groups);
-        let images = if groups > 1 { 1 } else { images };
+        if batch_size * tiles <= FEW_TILES || batch_size < threads {
+            return self.by_channels(output, threads);
+        }
+        // Small images share a block.
+        let images = (BLOCK_TILES / tiles).clamp(1, batch_size.div_ceil(threads));
+        let weight = TransformedWeight::new(&self.weight);
         let finite = AtomicBool::new(true);
         output
             .par_chunks_mut(images * image_len)
-            .enumerate()
-            .for_each(|(n, output)| {
-                // One chunk of all channels, or of some channels of one image.
-                let len = if groups > 1 {
-                    group * pixels
-                } else {
-                    output.len()
+            .zip(self.source.par_chunks(images * channels_in * pixels))
+            .for_each(|(output, source)| {
+                let task = Task {
+                    operands: self,
+                    weight: &weight,
+                    source,
+                    first_channel: 0,
+                    channels: channels_out,
+                    images: output.chunks_mut(image_len).collect(),
                 };
-                output
-                    .par_chunks_mut(len)
-                    .enumerate()
-                    .for_each(|(g, output)| {
-                        let task = Task {
-                            operands: self,
-                            source: &self.source[n * images * channels_in * pixels..],
-                            first_channel: g * group,
-                            channels: if groups > 1 {
-                                output.len() / pixels
-                            } else {
-                                channels_out
-                            },
-                            output,
-                        };
-                        if !simd::dispatch(task) {
-                            finite.store(false, Ordering::Relaxed);
-                        }
-                    });
+                if !simd::dispatch(task) {
+                    finite.store(false, Ordering::Relaxed);
+                }
             });
+        finite.into_inner()
+    }
+
+    /// Every task makes some channels of all images and transforms their weights alone: inputs are
+    /// transformed once a task, but there is nothing that tasks wait for.
+    fn by_channels(&self, output: &mut [f32], threads: usize) -> bool {
+        let [channels_out, _] = self.weight.channels();
+        let pixels = self.size[0] * self.size[1];
+        let panels = channels_out.div_ceil(ROWS);
+        let group = panels.div_ceil(threads.min(panels)) * ROWS;
+        let mut groups: Vec<Vec<&mut [f32]>> = Vec::new();
+        groups.resize_with(channels_out.div_ceil(group), Vec::new);
+        for image in output.chunks_mut(channels_out * pixels) {
+            for (images, part) in groups.iter_mut().zip(image.chunks_mut(group * pixels)) {
+                images.push(part);
+            }
+        }
+        let finite = AtomicBool::new(true);
+        groups.into_par_iter().enumerate().for_each(|(g, images)| {
+            let first_channel = g * group;
+            let channels = group.min(channels_out - first_channel);
+            let task = Task {
+                operands: self,
+                weight: &TransformedWeight::part(&self.weight, first_channel, channels),
+                source: self.source,
+                first_channel,
+                channels,
+                images,
+            };
+            if !simd::dispatch(task) {
+                finite.store(false, Ordering::Relaxed);
+            }
+        });
         finite.into_inner()
     }
 }
 
-/// Some images, or some channels of one.
+/// Some channels of some images.
 struct Task<'a> {
     operands: &'a Winograd<'a>,
+    /// At least those of the channels.
+    weight: &'a TransformedWeight,
+    /// `[images, channels_in, height, width]`
     source: &'a [f32],
     first_channel: usize,
     channels: usize,
-    output: &'a mut [f32],
+    /// The channels of each image, `[channels, height, width]`.
+    images: Vec<&'a mut [f32]>,
 }
 
 impl WithSimd for Task<'_> {
@@ -265,17 +328,15 @@ impl WithSimd for Task<'_> {
 
 impl Task<'_> {
     #[inline(always)]
-    fn run<S: Simd, const M: usize>(self, simd: S) -> bool {
+    fn run<S: Simd, const M: usize>(mut self, simd: S) -> bool {
         let Winograd {
             size: [height, width],
-            weight,
             bias,
             ..
         } = *self.operands;
-        let channels_in = weight.channels_in;
+        let channels_in = self.weight.channels_in;
         let [rows, columns] = [height, width].map(|size| size.div_ceil(2));
-        let image_len = self.channels * height * width;
-        let all_rows = self.output.len() / image_len * rows;
+        let all_rows = self.images.len() * rows;
         let wanted = (BLOCK_FLOATS / (PLACES * (channels_in + self.channels))).max(BLOCK_TILES);
         let blocks = (all_rows * columns).div_ceil(wanted);
         let block_rows = all_rows.div_ceil(blocks);
@@ -298,14 +359,11 @@ impl Task<'_> {
                     let at = (image * channels_in + c) * height * width;
                     let plane = &self.source[at..][..height * width];
                     phases.fill(plane, width, y, count);
-                    for r in 0..count {
-                        let to = &mut inputs[c * stride + (done + r) * columns..];
-                        phases.transform_row(simd, r, columns, to, place_in);
-                    }
+                    let to = &mut inputs[c * stride + done * columns..];
+                    phases.transform(simd, count, to, place_in);
                 }
                 done += count;
             }
-            let row = TransformedWeight::stride_of(channels_in);
             for place in 0..PLACES {
                 let right = Columns {
                     values: &inputs[place * place_in..],
@@ -316,10 +374,8 @@ impl Task<'_> {
                 for (p, products) in products.chunks_mut(M * stride).enumerate() {
                     let count = products.len() / stride;
                     let first = self.first_channel + p * M;
-                    let left: [&[f32]; M] = core::array::from_fn(|m| {
-                        let at = (first + m.min(count - 1)) * row + place * channels_in;
-                        &weight.data[at..][..channels_in]
-                    });
+                    let left: [&[f32]; M] =
+                        core::array::from_fn(|m| self.weight.row(first + m.min(count - 1), place));
                     let left = |k: usize| core::array::from_fn(|m| left[m][k]);
                     panel::<S, M>(
                         simd,
@@ -338,9 +394,8 @@ impl Task<'_> {
                 for r in 0..block_rows {
                     let (image, y) = ((first_row + r) / rows, (first_row + r) % rows);
                     let from = &products[c * stride + r * columns..];
-                    let at = image * image_len + (c * height + 2 * y) * width;
                     let len = width * (height - 2 * y).min(2);
-                    let to = &mut self.output[at..][..len];
+                    let to = &mut self.images[image][(c * height + 2 * y) * width..][..len];
                     finite &= output_row(simd, from, place_out, bias, to, width);
                 }
             }
@@ -349,23 +404,36 @@ impl Task<'_> {
     }
 }
 
-/// Some rows of a padded plane, split by the parity of row and column.
+/// Some rows of a padded plane, split so that vectors of consecutive tiles read consecutive values.
+///
+/// A tile reads columns `2 x + dx` for `dx` up to 3. Wide maps are split by the parity of row and
+/// column, and `dx` of 2 and 3 are one value on. In narrow maps a vector would see one row of a few
+/// tiles: they get a copy for each `dx`, so that rows of tiles follow each other without a gap.
 struct Phases {
-    /// `[row parity][column parity][row][column]` and slack for the last vector.
+    /// `[row parity][column parity or dx][row][column]` and slack for the last vector.
     values: Vec<f32>,
-    /// Floats of a phase and of a row of it.
-    phase: usize,
+    columns: usize,
+    /// Copies for each row parity: 2, or 4 in narrow maps.
+    copies: usize,
+    /// Floats of a copy and of a row of it.
+    copy: usize,
     row: usize,
 }
 
 impl Phases {
     /// Room for `rows` rows of `columns` tiles.
     fn new(rows: usize, columns: usize) -> Self {
-        let row = columns + 1;
-        let phase = (rows + 1) * row;
+        let (copies, row) = if columns < LANES {
+            (4, columns)
+        } else {
+            (2, columns + 1)
+        };
+        let copy = (rows + 1) * row;
         Self {
-            values: vec![0.0; 4 * phase + LANES],
-            phase,
+            values: vec![0.0; 2 * copies * copy + LANES],
+            columns,
+            copies,
+            copy,
             row,
         }
     }
@@ -374,43 +442,89 @@ impl Phases {
     #[inline(always)]
     fn fill(&mut self, plane: &[f32], width: usize, first: usize, count: usize) {
         let height = plane.len() / width;
+        let (copy, row) = (self.copy, self.row);
         for y in 0..2 * count + 2 {
-            let at = y % 2 * 2 * self.phase + y / 2 * self.row;
-            let (even, odd) = self.values[at..].split_at_mut(self.phase);
-            let (even, odd) = (&mut even[..self.row], &mut odd[..self.row]);
+            let at = y % 2 * self.copies * copy + y / 2 * row;
+            let values = &mut self.values[at..];
             // Padded row and column are one more than those of the plane.
-            let Some(y) = (2 * first + y).checked_sub(1).filter(|y| *y < height) else {
-                even.fill(0.0);
-                odd.fill(0.0);
+            let line = (2 * first + y).checked_sub(1).filter(|y| *y < height);
+            let Some(line) = line.map(|y| &plane[y * width..][..width]) else {
+                for values in values.chunks_mut(copy).take(self.copies) {
+                    values[..row].fill(0.0);
+                }
                 continue;
             };
-            let (pairs, last) = plane[y * width..][..width].as_chunks::<2>();
-            even[0] = 0.0;
-            for ((pair, even), odd) in pairs.iter().zip(&mut even[1..]).zip(&mut *odd) {
-                [*odd, *even] = *pair;
+            let (pairs, last) = line.as_chunks::<2>();
+            let last = last.first().copied().unwrap_or(0.0);
+            let (left, right) = values.split_at_mut(copy);
+            if self.copies == 2 {
+                let (even, odd) = (&mut left[..row], &mut right[..row]);
+                even[0] = 0.0;
+                for ((pair, even), odd) in pairs.iter().zip(&mut even[1..]).zip(&mut *odd) {
+                    [*odd, *even] = *pair;
+                }
+                odd[pairs.len()] = last;
+                even[1 + pairs.len()..].fill(0.0);
+                continue;
             }
-            odd[pairs.len()] = last.first().copied().unwrap_or(0.0);
-            even[1 + pairs.len()..].fill(0.0);
+            // Pixels 2 x - 1, 2 x, 2 x + 1 and 2 x + 2 of the line.
+            let (second, right) = right.split_at_mut(copy);
+            let (third, fourth) = right.split_at_mut(copy);
+            let [first, second, third, fourth] =
+                [left, second, third, fourth].map(|values| &mut values[..row]);
+            first[0] = 0.0;
+            for (x, [even, odd]) in pairs.iter().enumerate() {
+                second[x] = *even;
+                third[x] = *odd;
+                if x > 0 {
+                    fourth[x - 1] = *even;
+                }
+                if x + 1 < row {
+                    first[x + 1] = *odd;
+                }
+            }
+            if pairs.len() < row {
+                // The last pixel of an odd width.
+                second[row - 1] = last;
+                third[row - 1] = 0.0;
+                if row > 1 {
+                    fourth[row - 2] = last;
+                }
+            }
+            fourth[row - 1] = 0.0;
         }
     }
 
-    /// `B^T d B` of row `y` of tiles, the 16 places `stride` floats apart.
+    /// `B^T d B` of `count` rows of tiles, the 16 places `stride` floats apart.
     #[inline(always)]
-    fn transform_row<S: Simd>(
+    fn transform<S: Simd>(&self, simd: S, count: usize, output: &mut [f32], stride: usize) {
+        if self.copies == 4 {
+            self.transform_line(simd, 0, count * self.columns, output, stride);
+            return;
+        }
+        for y in 0..count {
+            let output = &mut output[y * self.columns..];
+            self.transform_line(simd, y * self.row, self.columns, output, stride);
+        }
+    }
+
+    /// `tiles` tiles whose values start at `at` in each copy.
+    #[inline(always)]
+    fn transform_line<S: Simd>(
         &self,
         simd: S,
-        y: usize,
-        columns: usize,
+        at: usize,
+        tiles: usize,
         output: &mut [f32],
         stride: usize,
     ) {
-        for x in (0..columns).step_by(S::F32_LANES) {
+        for x in (0..tiles).step_by(S::F32_LANES) {
             let mut lines = [[simd.splat_f32s(0.0); 4]; 4];
             for (dx, line) in lines.iter_mut().enumerate() {
                 let mut values = [simd.splat_f32s(0.0); 4];
                 for (dy, value) in values.iter_mut().enumerate() {
-                    let at =
-                        (dy % 2 * 2 + dx % 2) * self.phase + (y + dy / 2) * self.row + x + dx / 2;
+                    let copy = dy % 2 * self.copies + dx % self.copies;
+                    let at = copy * self.copy + at + dy / 2 * self.row + x + dx / self.copies;
                     *value = S::as_simd_f32s(&self.values[at..at + S::F32_LANES]).0[0];
                 }
                 *line = differences(simd, values);

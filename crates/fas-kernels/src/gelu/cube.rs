@@ -26,7 +26,7 @@ fn normal<N: Size>(x: Vector<f32, N>) -> (Vector<f32, N>, Vector<f32, N>) {
         let coefficient = comptime!(TAIL[TAIL.len() - 1 - i]);
         p = p * t + Vector::new(coefficient);
     }
-    let lower = p * t * decay * Vector::new(0.5_f32);
+    let lower = p * t * decay;
     let phi = select_many(x.less_than(&Vector::new(0.0_f32)), lower, one - lower);
     // 1 / sqrt(2 pi)
     (phi, decay * Vector::new(0.398_942_3_f32))

@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::tail::{TAIL, WIDTH};
 use crate::elementwise::Unary;
-use crate::exp::{decay, exp_corrected};
+use crate::exp::{decay, exp_of_product};
 
 /// `x Phi(x)`, where `Phi` is the normal distribution.
 #[derive(Clone, Copy)]
@@ -15,11 +15,8 @@ impl Erf {
     #[inline(always)]
     fn tail<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
         let splat = |value: f32| simd.splat_f32s(value);
-        // The square's rounding error matters: it is multiplied by the square.
         let negative_half = simd.mul_f32s(x, splat(-0.5));
-        let high = simd.mul_f32s(negative_half, x);
-        let low = simd.mul_add_e_f32s(negative_half, x, simd.neg_f32s(high));
-        let e = exp_corrected(simd, high, Some(low));
+        let e = exp_of_product(simd, negative_half, x, simd.mul_f32s(negative_half, x));
 
         let width = splat(WIDTH);
         let denominator = simd.mul_add_e_f32s(simd.abs_f32s(x), width, splat(1.0));
@@ -29,8 +26,7 @@ impl Erf {
         for coefficient in rest.iter().rev() {
             p = simd.mul_add_e_f32s(p, t, splat(*coefficient));
         }
-        let half = simd.mul_f32s(splat(0.5), e);
-        (e, simd.mul_f32s(simd.mul_f32s(p, t), half))
+        (e, simd.mul_f32s(simd.mul_f32s(p, t), e))
     }
 
     /// `Phi(x)` from `Phi(-|x|)`.
