@@ -1,8 +1,10 @@
 //! The commands of the program, one file each. A new command is a `mod`, a variant and a line of
 //! [`Command::run`]; a group such as `train` is a command whose file holds the same three things.
 
+mod align;
 mod data;
 mod evaluate;
+mod fetch;
 mod predict;
 mod quality;
 mod simulate;
@@ -12,8 +14,10 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use self::align::Align;
 use self::data::Data;
 use self::evaluate::Evaluate;
+use self::fetch::Fetch;
 use self::predict::Predict;
 use self::quality::Quality;
 use self::simulate::Simulate;
@@ -23,8 +27,10 @@ use crate::error::CliError;
 /// What `fas` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Align(Box<Align>),
     Data(Data),
     Evaluate(Evaluate),
+    Fetch(Fetch),
     Predict(Predict),
     Quality(Quality),
     Simulate(Simulate),
@@ -35,8 +41,10 @@ impl Command {
     /// Does it.
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         match self {
+            Self::Align(command) => command.run(),
             Self::Data(command) => command.run(),
             Self::Evaluate(command) => command.run(),
+            Self::Fetch(command) => command.run(),
             Self::Predict(command) => command.run(),
             Self::Quality(command) => command.run(),
             Self::Simulate(command) => command.run(),

@@ -3,11 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use fas_align::AlignError;
 use fas_classify::ClassifyError;
 use fas_data::DataError;
 use fas_diffusion::DiffusionError;
 use fas_jobs::MissingBackend;
 use fas_metrics::MetricError;
+use fas_mtcnn::MtcnnError;
 use fas_sim::SimError;
 use fas_weights::WeightsError;
 
@@ -25,6 +27,67 @@ pub(crate) enum CliError {
         path: PathBuf,
         /// Cause.
         source: MetricError,
+    },
+
+    /// Faces that were found elsewhere.
+    #[error("{0}")]
+    Faces(#[from] AlignError),
+
+    /// The face detector's weights.
+    #[error("{0}")]
+    Mtcnn(#[from] MtcnnError),
+
+    /// Faces are needed and nobody says where they are.
+    #[error(
+        "this preset needs faces: give the detector's weights by --weights FILE (`fas fetch mtcnn \
+         --out mtcnn.safetensors` gets them), or faces that were found elsewhere by --boxes FILE"
+    )]
+    NoDetector,
+
+    /// Two photos whose crops would have one name.
+    #[error("`{first}` and `{second}` would both become `{crop}`; rename one of them")]
+    SameCrop {
+        /// A photo.
+        first: String,
+        /// Another.
+        second: String,
+        /// The crop.
+        crop: String,
+    },
+
+    /// An output that was made with other options.
+    #[error(
+        "{}: made with {made}, not with {asked}; write to another folder, or remove it",
+        path.display()
+    )]
+    OtherSettings {
+        /// The table.
+        path: PathBuf,
+        /// Its options.
+        made: String,
+        /// Those of this run.
+        asked: String,
+    },
+
+    /// A package that cannot be downloaded.
+    #[error(
+        "cannot download {package} by pip: {reason}; install it elsewhere (`pip install --no-deps \
+         --target FOLDER {package}`) and name the folder by --package"
+    )]
+    Download {
+        /// Name and version.
+        package: String,
+        /// What pip said.
+        reason: String,
+    },
+
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        source: io::Error,
     },
 
     /// Images or manifests.

@@ -19,6 +19,7 @@ Examples:
   fas quality photos/ --csv > quality.csv
   fas simulate faces/ --out benchmark/
   fas simulate --synthetic 40 --out benchmark/
+  fas align photos/ --out crops/ --preset ag-fas --weights mtcnn.safetensors
   fas evaluate test.csv --dev validation.csv
   fas evaluate test.csv --policy fixed=0.5 --json
   fas data check oulu_npu

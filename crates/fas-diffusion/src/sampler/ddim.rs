@@ -120,7 +120,9 @@ pub fn ddim_sample(
         let abar = schedule.alphas_cumprod[t];
         let abar_next = timesteps
             .get(index + 1)
-            .map_or(config.final_alphas_cumprod, |&next| schedule.alphas_cumprod[next]);
+            .map_or(config.final_alphas_cumprod, |&next| {
+                schedule.alphas_cumprod[next]
+            });
         let steps = Tensor::<1, Int>::full([batch_size], t as i64, &x.device());
         let mut predicted = denoiser(x.clone(), steps);
         let mut x_start = (x.clone() - predicted.clone() * (1.0 - abar).sqrt()) / abar.sqrt();
