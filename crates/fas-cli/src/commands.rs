@@ -5,6 +5,7 @@ mod align;
 mod data;
 mod evaluate;
 mod fetch;
+mod generate;
 mod predict;
 mod quality;
 mod simulate;
@@ -18,6 +19,7 @@ use self::align::Align;
 use self::data::Data;
 use self::evaluate::Evaluate;
 use self::fetch::Fetch;
+use self::generate::Generate;
 use self::predict::Predict;
 use self::quality::Quality;
 use self::simulate::Simulate;
@@ -31,6 +33,7 @@ pub(crate) enum Command {
     Data(Data),
     Evaluate(Evaluate),
     Fetch(Fetch),
+    Generate(Box<Generate>),
     Predict(Predict),
     Quality(Quality),
     Simulate(Simulate),
@@ -45,6 +48,7 @@ impl Command {
             Self::Data(command) => command.run(),
             Self::Evaluate(command) => command.run(),
             Self::Fetch(command) => command.run(),
+            Self::Generate(command) => command.run(),
             Self::Predict(command) => command.run(),
             Self::Quality(command) => command.run(),
             Self::Simulate(command) => command.run(),

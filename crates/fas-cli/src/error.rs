@@ -7,7 +7,7 @@ use fas_align::AlignError;
 use fas_classify::ClassifyError;
 use fas_data::DataError;
 use fas_diffusion::DiffusionError;
-use fas_jobs::MissingBackend;
+use fas_jobs::{JobError, MissingBackend};
 use fas_metrics::MetricError;
 use fas_mtcnn::MtcnnError;
 use fas_sim::SimError;
@@ -108,11 +108,24 @@ pub(crate) enum CliError {
 
     /// A classifier or its training.
     #[error("{0}")]
-    Classifier(#[from] ClassifyError),
+    Classifier(Box<ClassifyError>),
 
     /// A generator or its training.
     #[error("{0}")]
-    Generator(#[from] DiffusionError),
+    Generator(Box<DiffusionError>),
+
+    /// A generation job.
+    #[error("{0}")]
+    Job(#[from] JobError),
+
+    /// An option whose value makes no sense.
+    #[error("{option}: {reason}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Why not.
+        reason: String,
+    },
 
     /// Some face images cannot be read.
     #[error(
@@ -205,10 +218,25 @@ pub(crate) enum CliError {
     },
 }
 
+impl From<ClassifyError> for CliError {
+    fn from(error: ClassifyError) -> Self {
+        Self::Classifier(Box::new(error))
+    }
+}
+
+impl From<DiffusionError> for CliError {
+    fn from(error: DiffusionError) -> Self {
+        Self::Generator(Box::new(error))
+    }
+}
+
 impl CliError {
     /// 2 for arguments that make no sense, else 1.
     pub(crate) fn exit_code(&self) -> u8 {
-        if matches!(self, Self::NamedTwice { .. } | Self::NoIndexOfList) {
+        if matches!(
+            self,
+            Self::NamedTwice { .. } | Self::NoIndexOfList | Self::Option { .. }
+        ) {
             2
         } else {
             1

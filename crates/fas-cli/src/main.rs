@@ -20,6 +20,7 @@ Examples:
   fas simulate faces/ --out benchmark/
   fas simulate --synthetic 40 --out benchmark/
   fas align photos/ --out crops/ --preset ag-fas --weights mtcnn.safetensors
+  fas generate --manifest benchmark/manifest.csv --checkpoint generator.safetensors --out more/
   fas evaluate test.csv --dev validation.csv
   fas evaluate test.csv --policy fixed=0.5 --json
   fas data check oulu_npu
@@ -28,7 +29,7 @@ Examples:
 
 `fas COMMAND --help` has the details and more examples.";
 
-/// Face anti-spoofing: simulate attacks, score image quality, evaluate detectors.
+/// Face anti-spoofing: simulate and generate attacks, score image quality, evaluate detectors.
 #[derive(Debug, Parser)]
 #[command(name = "fas", version, after_help = EXAMPLES)]
 struct Arguments {

@@ -2,12 +2,18 @@
 //!
 //! - [`DeviceChoice`]: the argument `--device`.
 //! - [`images_to_tensor`], [`tensor_to_images`]: pictures as tensors and back.
+//! - [`GenerationJob`]: attacks of many faces in many styles, resumable, in parts, with provenance.
 //!
 //! The features `flex`, `wgpu`, `vulkan` and `cuda` compile the backend of that name in; a program that
 //! runs a model crate of its own forwards them there too.
 
 mod device;
+mod generation;
 mod pixels;
 
 pub use device::{DeviceChoice, MissingBackend};
+pub use generation::{
+    Checkpoint, GenerationJob, GenerationJobConfig, IdentityFilter, JobError, JobSummary, Pair,
+    Pairing, Record, Shard, Sources, Storage, Verdict,
+};
 pub use pixels::{image_values, images_to_tensor, tensor_to_images};
