@@ -2,7 +2,10 @@
 //! [`Command::run`]; a group such as `train` is a command whose file holds the same three things.
 
 mod align;
+mod cue;
 mod data;
+mod despoof;
+mod despoofing;
 mod evaluate;
 mod fetch;
 mod generate;
@@ -16,7 +19,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use self::align::Align;
+use self::cue::Cue;
 use self::data::Data;
+use self::despoof::Despoof;
 use self::evaluate::Evaluate;
 use self::fetch::Fetch;
 use self::generate::Generate;
@@ -30,7 +35,9 @@ use crate::error::CliError;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Align(Box<Align>),
+    Cue(Cue),
     Data(Data),
+    Despoof(Despoof),
     Evaluate(Evaluate),
     Fetch(Fetch),
     Generate(Box<Generate>),
@@ -45,7 +52,9 @@ impl Command {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         match self {
             Self::Align(command) => command.run(),
+            Self::Cue(command) => command.run(),
             Self::Data(command) => command.run(),
+            Self::Despoof(command) => command.run(),
             Self::Evaluate(command) => command.run(),
             Self::Fetch(command) => command.run(),
             Self::Generate(command) => command.run(),

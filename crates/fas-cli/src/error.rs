@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use fas_align::AlignError;
 use fas_classify::ClassifyError;
 use fas_data::DataError;
+use fas_dfg::DfgError;
 use fas_diffusion::DiffusionError;
 use fas_jobs::{JobError, MissingBackend};
 use fas_metrics::MetricError;
 use fas_mtcnn::MtcnnError;
+use fas_report::ReportError;
 use fas_sim::SimError;
 use fas_weights::WeightsError;
 
@@ -127,6 +129,18 @@ pub(crate) enum CliError {
         reason: String,
     },
 
+    /// A De-spoofing Face Generator, or its cues.
+    #[error("{0}")]
+    Despoofing(Box<DfgError>),
+
+    /// A picture of results.
+    #[error("{0}")]
+    Report(#[from] ReportError),
+
+    /// Nothing to work on.
+    #[error("no images there; name image files, or a folder that holds some")]
+    NoImages,
+
     /// Some face images cannot be read.
     #[error(
         "{count} of {total} images cannot be read, the first: {first}; remove them, or leave them \
@@ -221,6 +235,12 @@ pub(crate) enum CliError {
 impl From<ClassifyError> for CliError {
     fn from(error: ClassifyError) -> Self {
         Self::Classifier(Box::new(error))
+    }
+}
+
+impl From<DfgError> for CliError {
+    fn from(error: DfgError) -> Self {
+        Self::Despoofing(Box::new(error))
     }
 }
 

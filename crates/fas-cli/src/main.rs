@@ -21,6 +21,7 @@ Examples:
   fas simulate --synthetic 40 --out benchmark/
   fas align photos/ --out crops/ --preset ag-fas --weights mtcnn.safetensors
   fas generate --manifest benchmark/manifest.csv --checkpoint generator.safetensors --out more/
+  fas despoof faces/ --generator dfg.safetensors --out despoofed/
   fas evaluate test.csv --dev validation.csv
   fas evaluate test.csv --policy fixed=0.5 --json
   fas data check oulu_npu
