@@ -10,6 +10,7 @@
 //!   tokens enter it.
 //! - [`DespoofingGenerator`]: all of them and the diffusion process, by
 //!   [`DespoofingGeneratorConfig`]; [`DespoofingConfig`] says what denoising starts from.
+//! - [`anomalous_cue`], [`CueStore`]: input minus de-spoofed face, and where it is kept.
 //! - [`FaceCodes`]: latents and tokens, computed once and kept on disk.
 //! - [`baseline`]: other sources of a cue. `training` (feature `train`): bona fide faces only, by type.
 //!
@@ -18,6 +19,7 @@
 mod autoencoder;
 pub mod baseline;
 mod condition;
+mod cue;
 mod denoiser;
 mod error;
 mod face_codes;
@@ -25,6 +27,7 @@ mod generation;
 mod generator;
 mod identity_encoder;
 mod ops;
+mod pretrained;
 mod resample;
 mod resnet_block;
 mod stored;
@@ -38,6 +41,7 @@ pub use autoencoder::{
 pub use condition::{
     IDENTITY_TOKENS, IdentityCondition, IdentityConditionConfig, TokenForm, UNetCondition,
 };
+pub use cue::{CueStore, CueStoreConfig, anomalous_cue};
 pub use denoiser::Denoiser;
 pub use error::DfgError;
 pub use face_codes::{FaceCodeBatch, FaceCodes, content_hash};

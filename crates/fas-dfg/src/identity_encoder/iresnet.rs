@@ -181,6 +181,11 @@ impl IResNet {
             .forward(head.fc.forward(map.flatten::<2>(1, 3)))
     }
 
+    /// Whether the network goes on after its map.
+    pub fn has_embedding(&self) -> bool {
+        self.head.is_some()
+    }
+
     /// The same network without the layers after the map.
     pub fn truncated(self) -> Self {
         Self { head: None, ..self }
