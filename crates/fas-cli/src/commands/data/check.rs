@@ -114,7 +114,7 @@ impl Check {
             (true, true) => "nothing odd, by the user's table; names of this set are not public",
             (false, _) => "not as published",
         };
-        write!(text, "{verdict}\n").expect("writing to a string");
+        writeln!(text, "{verdict}").expect("writing to a string");
         text
     }
 }
