@@ -54,7 +54,7 @@ pub enum DfgError {
     /// Samples that must not be trained on.
     #[cfg(feature = "train")]
     #[error(transparent)]
-    Data(#[from] fas_data::DataError),
+    Data(Box<fas_data::DataError>),
     /// A checkpoint could not be written or read.
     #[error("checkpoint {path}: {reason}")]
     Checkpoint {
@@ -74,4 +74,11 @@ pub enum DfgError {
         /// The loss.
         loss: f32,
     },
+}
+
+#[cfg(feature = "train")]
+impl From<fas_data::DataError> for DfgError {
+    fn from(error: fas_data::DataError) -> Self {
+        Self::Data(Box::new(error))
+    }
 }
