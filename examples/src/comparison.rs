@@ -159,10 +159,12 @@ impl Comparison {
             .iter()
             .map(|row| row.iter().map(Entry::text).collect())
             .collect();
-        println!(
-            "\nHere, small networks, mean ± standard deviation over {} seeds [95 % interval of the mean]:",
-            seeds.len()
-        );
+        match seeds.len() {
+            0 | 1 => println!("\nHere:"),
+            runs => println!(
+                "\nHere, mean ± standard deviation over {runs} seeds [95 % interval of the mean]:"
+            ),
+        }
         print_table(&header, &ours);
         for note in &self.notes {
             println!("\n{note}");

@@ -23,6 +23,8 @@ pub(crate) enum Mark {
     Line,
     /// Line with points of the shape at this index.
     Point(usize),
+    /// A point alone, of the shape at this index.
+    Dot(usize),
     /// Filled area with an outline.
     Area,
     /// Dashed line, for a rule.
@@ -183,6 +185,7 @@ fn draw_legend(canvas: &mut Canvas<'_>, legend: &[Entry], places: &[(i32, i32)])
                     .draw_line((*x, y), (x + 18 * FINE, y), &stroke(entry.ink, 2.0))?;
                 canvas.point_at((x + 9 * FINE, y), shape, entry.ink)?;
             }
+            Mark::Dot(shape) => canvas.point_at((x + 9 * FINE, y), shape, entry.ink)?,
             Mark::Dashed => canvas.dashes((*x, y), (x + 18 * FINE, y), entry.ink)?,
             Mark::Area => {
                 let style = entry.ink.color().filled();

@@ -88,10 +88,46 @@ pub(crate) fn series(index: usize) -> Ink {
     SERIES[index % SERIES.len()]
 }
 
+/// Colours of [`ramp`].
+pub(crate) const RAMP_LENGTH: usize = 5;
+
+/// From low to high, dark blue to orange: ordered by lightness too.
+const RAMP: [Ink; RAMP_LENGTH] = [
+    Ink {
+        light: (43, 38, 122),
+        dark: (137, 129, 240),
+    },
+    Ink {
+        light: (39, 97, 150),
+        dark: (98, 164, 222),
+    },
+    Ink {
+        light: (32, 137, 131),
+        dark: (92, 196, 184),
+    },
+    Ink {
+        light: (122, 164, 52),
+        dark: (176, 214, 108),
+    },
+    Ink {
+        light: (224, 150, 20),
+        dark: (252, 196, 92),
+    },
+];
+
+/// Colour of one fifth of a range of values, the lowest first.
+pub(crate) fn ramp(fifth: usize) -> Ink {
+    RAMP[fifth.min(RAMP_LENGTH - 1)]
+}
+
 /// Style rules that turn every colour above into its dark twin.
 pub(crate) fn dark_rules() -> String {
     let mut rules = String::new();
-    for ink in [PAPER, TEXT, MUTED, AXIS, GRID].into_iter().chain(SERIES) {
+    for ink in [PAPER, TEXT, MUTED, AXIS, GRID]
+        .into_iter()
+        .chain(SERIES)
+        .chain(RAMP)
+    {
         let (light, dark) = (hex(ink.light), hex(ink.dark));
         for property in ["fill", "stroke"] {
             // Writing to a string cannot fail.
@@ -148,6 +184,7 @@ mod tests {
     #[test]
     fn every_light_colour_has_one_meaning() {
         let mut lights: Vec<_> = SERIES.iter().map(|ink| ink.light).collect();
+        lights.extend(RAMP.map(|ink| ink.light));
         lights.extend([PAPER, TEXT, MUTED, AXIS, GRID].map(|ink| ink.light));
         let count = lights.len();
         lights.sort_unstable();
