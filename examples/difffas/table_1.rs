@@ -11,7 +11,7 @@
 use std::time::Instant;
 
 use clap::Parser;
-use fas_examples::{Comparison, StudyArguments};
+use fas_examples::{Comparison, Method, StudyArguments};
 use fas_metrics::ThresholdPolicy;
 
 /// Names of the protocols, in the paper's order.
@@ -85,13 +85,17 @@ fn main() -> Result<(), String> {
                 "8.11 / 97.27",
             ],
         );
-    let names = ["ResNet-18, cross-entropy", "DiffFAS-R"];
+    let names = ["ResNet-18, cross-entropy", "DiffFAS-R", "DiffFAS-V"];
+    let mobile = Method {
+        backbone: arguments.mobile_vit().into(),
+        ..both.clone()
+    };
     let mut rows: Vec<[Vec<_>; 3]> = names.iter().map(|_| Default::default()).collect();
     for protocol in PROTOCOLS {
         let study = arguments.study(&captures, protocol, true, &device)?;
         let mut methods = vec![neither.clone()];
         if study.generated.is_some() {
-            methods.push(both.clone());
+            methods.extend([both.clone(), mobile.clone()]);
         }
         let results = study.run(&methods, &arguments.seeds(), &device)?;
         for (row, method) in rows.iter_mut().zip(&results) {

@@ -38,6 +38,11 @@ fn main() -> Result<(), String> {
         },
         Method {
             name: "DiffFAS-R".to_owned(),
+            ..both.clone()
+        },
+        Method {
+            name: "DiffFAS-V".to_owned(),
+            backbone: arguments.mobile_vit().into(),
             ..both
         },
     ];

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use clap::Args;
-use fas_classify::ResNetConfig;
 use fas_classify::loss::{ClassifierLoss, ObjectiveConfig, RelativeQualityLossConfig};
 use fas_classify::training::{ClassifierTrainingConfig, OptimiserConfig};
+use fas_classify::{MobileVitConfig, ResNetConfig};
 use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
 use fas_sim::BenchmarkConfig;
 
@@ -91,6 +91,15 @@ impl StudyArguments {
             ResNetConfig::resnet18()
         } else {
             ResNetConfig::small(12)
+        }
+    }
+
+    /// MobileViT: DiffFAS-V.
+    pub fn mobile_vit(&self) -> MobileVitConfig {
+        if self.paper {
+            MobileVitConfig::s()
+        } else {
+            MobileVitConfig::xxs()
         }
     }
 
