@@ -1,11 +1,15 @@
 //! What the examples share: the choice of a device, folders of faces, captures, generated attacks,
 //! studies of detectors and their tables.
 
+mod agfas;
 mod bona_fide;
 mod bundled_generator;
 mod captures;
 mod comparison;
 mod cost;
+mod cue_source;
+mod cue_study;
+mod cues;
 mod faces;
 mod people;
 mod progress;
@@ -14,11 +18,17 @@ mod study;
 mod study_arguments;
 mod style_training;
 
+pub use agfas::{
+    AgfasArguments, CueSourceChoice, PaperRow, Strategy, TableText, leave_one_out_table,
+};
 pub use bona_fide::{BonaFideView, GENERIC_FACES, bona_fide_views, mirrored};
 pub use bundled_generator::{BundledGenerator, Pair, bundled_sampler};
 pub use captures::Captures;
 pub use comparison::{Comparison, Entry, t_interval};
 pub use cost::{cost, peak_memory, reset_peak_memory};
+pub use cue_source::{CueSource, CueTraining, Despoofer, RealFaces};
+pub use cue_study::{CueDetector, CueMethod, CueStudy};
+pub use cues::Cues;
 pub use faces::{FaceFolder, FaceSplit};
 pub use fas_jobs::{DeviceChoice, image_values, images_to_tensor, tensor_to_images};
 pub use people::People;

@@ -61,7 +61,7 @@ impl VitConfig {
             .with_mlp_width(768)
     }
 
-    /// For faces of 64 px and a CPU: patches of 8 px, 4 layers of width 128, 0.8 million parameters.
+    /// For faces of 64 px and a CPU: patches of 8 px, 4 layers of width 128, 0.56 million parameters.
     pub fn face64() -> Self {
         Self::new()
             .with_image_size(64)
@@ -69,7 +69,7 @@ impl VitConfig {
             .with_width(128)
             .with_depth(4)
             .with_num_heads(4)
-            .with_mlp_width(512)
+            .with_mlp_width(256)
             .with_layer_norm_epsilon(1e-6)
     }
 
@@ -241,6 +241,9 @@ mod tests {
         // DeiT's, less their heads of 1,000 classes: 22,050,664 and 5,717,416.
         let small = VitConfig::small().init(&device);
         assert_eq!(small.num_params(), 22_050_664 - 384 * 1000 - 1000);
+        let face = VitConfig::face64().init(&device);
+        // 4 layers of 132,480, patches 24,704, 66 tokens' worth of class token and positions, a norm
+        assert_eq!(face.num_params(), 4 * 132_480 + 24_704 + 66 * 128 + 256);
         let tiny = VitConfig::tiny().init(&device);
         assert_eq!(tiny.num_params(), 5_717_416 - 192 * 1000 - 1000);
     }

@@ -5,10 +5,10 @@ use std::error::Error;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use fas_agnet::{CueEncoder, CueEncoderConfig, Vit, VitConfig, standardise_cue};
+use fas_classify::{SsdgHead, SsdgHeadConfig};
 use fas_testkit::{Case, ParamSite, Parity, WeightSource, checkpoint};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -83,12 +83,11 @@ fn vit_config(case: &Case) -> CaseResult<VitConfig> {
         .with_cue_width(Some(case.get("cue_dim")?)))
 }
 
-/// The transformer, and the embedder and classifier that SSDG puts on it.
+/// The transformer under SSDG's head.
 #[derive(Module, Debug)]
 struct Detector {
     vit: Vit,
-    embedder: Linear,
-    classifier: Linear,
+    head: SsdgHead,
 }
 
 /// Where the reference keeps one of our parameters.
@@ -118,7 +117,8 @@ fn reference(site: &ParamSite) -> WeightSource {
             (".attention.key", ".attention.attention.key"),
             (".attention.value", ".attention.attention.value"),
             ("vit.norm", "vit.layernorm"),
-            ("embedder.", "embedder.fc."),
+            ("head.bottleneck.", "embedder.fc."),
+            ("head.class_", "classifier."),
         ]
         .iter()
         .fold(name.to_owned(), |name, (ours, theirs)| {
@@ -135,8 +135,9 @@ fn transformer_with_cue() {
         let config = vit_config(case)?;
         let detector = Detector {
             vit: config.init(&device),
-            embedder: LinearConfig::new(config.width, embedding).init(&device),
-            classifier: LinearConfig::new(embedding, 2).init(&device),
+            head: SsdgHeadConfig::agfas()
+                .with_embedding_length(embedding)
+                .init(config.width, 2, &device),
         };
         let detector = case.load(detector, |site| Some(reference(site)))?;
         let with_cue: bool = case.get("with_cue")?;
@@ -152,19 +153,14 @@ fn transformer_with_cue() {
             case.check(&format!("tap.hidden{index}"), tap);
         }
         case.check("last_hidden_state", &tokens.to_data());
-        let feature = detector
-            .embedder
-            .forward(tokens.narrow(1, 0, 1).squeeze_dim::<2>(1));
-        case.check("feature", &feature.to_data());
-        let length = feature.clone().square().sum_dim(1).sqrt();
-        let embedding = feature / (length * 2.0).sqrt();
+        let class_token: Tensor<2> = tokens.narrow(1, 0, 1).squeeze_dim(1);
+        let head = detector.head.renormalised();
+        case.check("feature", &head.bottleneck(class_token.clone()).to_data());
+        let embedding = head.embedding(class_token, None);
         case.check("embedding", &embedding.to_data());
-        let weight = detector.classifier.weight.val().detach();
-        let weight = weight.clone() / weight.square().sum_dim(1).sqrt();
-        let normalised = weight.clone().transpose();
-        case.check("classifier_weight_normalised", &normalised.to_data());
-        let bias = detector.classifier.bias.as_ref().ok_or("no bias")?.val();
-        let logits = embedding.matmul(weight) + bias.unsqueeze();
+        let name = "classifier_weight_normalised";
+        case.check(name, &head.class_weight().to_data());
+        let logits = head.logits(embedding);
         case.check("logits", &logits.to_data());
         let score: Tensor<1> = softmax(logits.clone(), 1).narrow(1, 1, 1).squeeze_dim(1);
         case.check("score_live", &score.to_data());

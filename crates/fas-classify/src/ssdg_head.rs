@@ -22,9 +22,18 @@ pub struct SsdgHeadConfig {
     /// Rate of the dropout before the normalisation. Default: 0.5 (SSDG)
     #[config(default = 0.5)]
     pub dropout: f64,
+    /// Whether ReLU stands before the normalisation. Default: true (SSDG; AG-FAS's released code builds
+    /// ReLU and dropout and never runs them on its transformer)
+    #[config(default = true)]
+    pub relu: bool,
 }
 
 impl SsdgHeadConfig {
+    /// The head of AG-FAS's released transformer: neither ReLU nor dropout.
+    pub fn agfas() -> Self {
+        Self::new().with_dropout(0.0).with_relu(false)
+    }
+
     /// Initializes the head on `device`: normal weights of deviation 0.005 and 0.01, biases 0.1 and 0.
     pub fn init(&self, feature_length: usize, num_classes: usize, device: &Device) -> SsdgHead {
         let mut bottleneck = linear(feature_length, self.embedding_length, 0.005, device);
@@ -38,6 +47,7 @@ impl SsdgHeadConfig {
             }
             .init([num_classes, self.embedding_length], device),
             class_bias: Initializer::Zeros.init([num_classes], device),
+            relu: self.relu,
         }
         .renormalised()
     }
@@ -49,6 +59,7 @@ pub struct SsdgHead {
     bottleneck: Linear,
     class_weight: Param<Tensor<2>>,
     class_bias: Param<Tensor<1>>,
+    relu: bool,
 }
 
 impl SsdgHead {
@@ -62,6 +73,22 @@ impl SsdgHead {
         self.class_weight.lazy_shape()[1]
     }
 
+    /// Weight of the classifier, `[num_classes, embedding_length]`.
+    pub fn class_weight(&self) -> Tensor<2> {
+        self.class_weight.val()
+    }
+
+    /// What is normalised into the embedding.
+    ///
+    /// # Shapes
+    ///
+    /// - features: `[batch_size, feature_length]`
+    /// - output: `[batch_size, embedding_length]`
+    pub fn bottleneck(&self, features: Tensor<2>) -> Tensor<2> {
+        let hidden = self.bottleneck.forward(features);
+        if self.relu { relu(hidden) } else { hidden }
+    }
+
     /// Embeddings; `dropout_mask`, if any, multiplies the values before the normalisation.
     ///
     /// # Shapes
@@ -69,7 +96,7 @@ impl SsdgHead {
     /// - features: `[batch_size, feature_length]`
     /// - dropout_mask, output: `[batch_size, embedding_length]`
     pub fn embedding(&self, features: Tensor<2>, dropout_mask: Option<Tensor<2>>) -> Tensor<2> {
-        let hidden = relu(self.bottleneck.forward(features));
+        let hidden = self.bottleneck(features);
         ssdg_embedding(match dropout_mask {
             Some(mask) => hidden * mask,
             None => hidden,

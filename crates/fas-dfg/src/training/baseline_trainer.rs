@@ -3,11 +3,11 @@
 use burn::config::Config;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use fas_data::{AdmittedSamples, TrainingPurpose};
 use fas_diffusion::EmaConfig;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::BonaFideSamples;
 use crate::DfgError;
 use crate::baseline::FaceReconstruction;
 
@@ -49,39 +49,20 @@ pub struct BaselineTrainer<B: FaceReconstruction> {
 }
 
 impl<B: FaceReconstruction> BaselineTrainer<B> {
-    /// Starts from `network`; the images of all steps are of the samples in `pool`.
-    ///
-    /// # Errors
-    ///
-    /// [`DfgError::Data`] if the pool was admitted for something else than a generator,
-    /// [`DfgError::AttackInTraining`] if there is an attack in it.
-    pub fn new(
-        network: B,
-        config: BaselineTrainingConfig,
-        pool: &AdmittedSamples,
-    ) -> Result<Self, DfgError> {
-        let samples = pool.for_purpose(TrainingPurpose::Generator)?;
-        let attacks = || samples.iter().filter(|sample| !sample.label.is_bona_fide());
-        if let Some(sample) = attacks().next() {
-            let species = sample.label.species().map(|species| species.name());
-            return Err(DfgError::AttackInTraining {
-                id: sample.id.clone(),
-                species: species.unwrap_or_default().to_owned(),
-                count: attacks().count(),
-            });
-        }
+    /// Starts from `network`. The images of all steps are of `samples`, which can be bona fide only.
+    pub fn new(network: B, config: BaselineTrainingConfig, _samples: &BonaFideSamples) -> Self {
         let optimiser = AdamWConfig::new()
             .with_epsilon(1e-8)
             .with_weight_decay(0.0)
             .init();
-        Ok(Self {
+        Self {
             average: network.clone(),
             network: network.train(),
             optimiser,
             random: ChaCha8Rng::seed_from_u64(config.seed),
             config,
             step: 0,
-        })
+        }
     }
 
     /// Steps taken so far.
@@ -138,15 +119,15 @@ mod tests {
         AnoDdpmConfig, AnomalyNoise, AnomalySampler, DeepSvddConfig, MemAeConfig, PixelUnetConfig,
     };
     use burn::tensor::{Device, TensorData};
-    use fas_data::{Label, LeakageGuard, PaiSpecies, Protocol, Sample, Split};
+    use fas_data::{Label, LeakageGuard, Protocol, Sample, Split, TrainingPurpose};
 
     const SIZE: usize = 16;
 
-    fn pool(label: Label) -> AdmittedSamples {
+    fn faces() -> BonaFideSamples {
         let sample = Sample {
             id: "a".to_owned(),
             path: "a.png".into(),
-            label,
+            label: Label::BonaFide,
             domain: "C".to_owned(),
             split: Split::Train,
             subject: "a".to_owned(),
@@ -155,9 +136,10 @@ mod tests {
             synthetic: false,
             quality_score: None,
         };
-        LeakageGuard::new(&Protocol::intra("C"))
+        let admitted = LeakageGuard::new(&Protocol::intra("C"))
             .admit(TrainingPurpose::Generator, vec![sample])
-            .unwrap()
+            .unwrap();
+        BonaFideSamples::new(&admitted).unwrap()
     }
 
     /// Eight smooth images.
@@ -186,7 +168,7 @@ mod tests {
         };
         let before = residual(&network);
         let config = BaselineTrainingConfig::new(steps).with_learning_rate(3e-3);
-        let mut trainer = BaselineTrainer::new(network, config, &pool(Label::BonaFide)).unwrap();
+        let mut trainer = BaselineTrainer::new(network, config, &faces());
         for _ in 0..steps {
             trainer.step(images()).unwrap();
         }
@@ -219,18 +201,5 @@ mod tests {
             let (before, after) = residuals(diffusion.init(&device), 80);
             assert!(after < 0.8 * before, "AnoDDPM: {before} {after}");
         }
-    }
-
-    #[test]
-    fn attacks_are_refused() {
-        let network = MemAeConfig::small().init(&Device::default());
-        let config = BaselineTrainingConfig::new(1);
-        let pool = pool(Label::Attack(PaiSpecies::Print));
-        let error = BaselineTrainer::new(network, config, &pool).err().unwrap();
-        let message = error.to_string();
-        assert!(
-            message.contains("sample a is an attack (print), 1 of them"),
-            "{message}"
-        );
     }
 }

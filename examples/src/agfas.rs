@@ -1,0 +1,508 @@
+//! What the examples of AG-FAS's tables share: options, people, cues, and the rows of a leave-one-out
+//! table.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use clap::{Args, ValueEnum};
+use fas_agnet::{AgNetConfig, DualBranchConfig, VitConfig};
+use fas_classify::loss::ObjectiveConfig;
+use fas_classify::training::{
+    ClassifierTrainingConfig, LearningRateSchedule, OptimiserConfig, OptimiserKind,
+};
+use fas_classify::{HeadConfig, ResNetConfig, SsdgHeadConfig};
+use fas_data::{LeakageGuard, Protocol, Sample, Split};
+use fas_dfg::{DespoofingConfig, DespoofingGenerator};
+use fas_metrics::ThresholdPolicy;
+use fas_sim::{BenchmarkConfig, Face, FaceModel};
+
+use crate::{
+    Captures, Comparison, CueDetector, CueMethod, CueSource, CueStudy, CueTraining, Cues,
+    Despoofer, DeviceChoice, Entry, LabelledImages, People, RealFaces,
+};
+
+/// Subject seeds of the synthetic real faces begin here, beyond all people of a benchmark.
+const REAL_FACES_FROM: u64 = 1 << 40;
+
+/// Choice of a cue source on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CueSourceChoice {
+    /// `x - blur(x)`.
+    Blur,
+    /// MemAE.
+    Memae,
+    /// Deep SVDD's autoencoder.
+    DeepSvdd,
+    /// AnoDDPM.
+    Anoddpm,
+}
+
+impl From<CueSourceChoice> for CueSource {
+    fn from(choice: CueSourceChoice) -> Self {
+        match choice {
+            CueSourceChoice::Blur => Self::Blur,
+            CueSourceChoice::Memae => Self::MemAe,
+            CueSourceChoice::DeepSvdd => Self::DeepSvdd,
+            CueSourceChoice::Anoddpm => Self::AnoDdpm,
+        }
+    }
+}
+
+/// Strategy that trains every detector of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Strategy {
+    /// Cross-entropy over two cosines.
+    CrossEntropy,
+    /// SSDG with the head of AG-FAS's released code: cross-entropy, asymmetric triplet and single-side
+    /// adversarial loss. The paper's.
+    Ssdg,
+}
+
+/// Options of the examples of AG-FAS's tables.
+#[derive(Debug, Clone, Args)]
+pub struct AgfasArguments {
+    /// Folder of face photos with an index of splits; without it synthetic identities are drawn.
+    #[arg(long)]
+    pub faces: Option<PathBuf>,
+    /// Of a folder with splits, the subset whose test people are the target's.
+    #[arg(long, requires = "faces")]
+    pub test_subset: Option<String>,
+    /// De-spoofing Face Generator, as `train_dfg` writes it: the source of the cue.
+    #[arg(long)]
+    pub generator: Option<PathBuf>,
+    /// Step of 1000 that faces are noised to before they are de-spoofed; with --paper 801.
+    #[arg(long, default_value_t = 300)]
+    pub start_step: usize,
+    /// Steps of de-spoofing; with --paper the released code's 41.
+    #[arg(long, default_value_t = 10)]
+    pub sampling_steps: usize,
+    /// Seed of faces, captures and cues, and of the first run.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Runs of each method, with different seeds.
+    #[arg(long, default_value_t = 3)]
+    pub runs: u64,
+    /// Training steps of each detector.
+    #[arg(long, default_value_t = 200)]
+    pub steps: usize,
+    /// Samples a step.
+    #[arg(long, default_value_t = 32)]
+    pub batch: usize,
+    /// People of each simulated domain for training, development and test.
+    #[arg(long, value_delimiter = ',', num_args = 1, default_value = "32,12,24")]
+    pub people: Vec<usize>,
+    /// Bona fide faces that reconstructions are learned from.
+    #[arg(long, default_value_t = 512)]
+    pub real_faces: usize,
+    /// Training steps of each reconstruction.
+    #[arg(long, default_value_t = 600)]
+    pub cue_steps: usize,
+    /// Targets of the leave-one-out protocols, in the order of the columns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        num_args = 1,
+        default_value = "sim-M,sim-C,sim-I,sim-O"
+    )]
+    pub targets: Vec<String>,
+    /// Strategy of training; with --paper it is SSDG.
+    #[arg(long, value_enum, default_value = "cross-entropy")]
+    pub strategy: Strategy,
+    /// Folder that computed cues are kept in.
+    #[arg(long, default_value = "runs/cues")]
+    pub cache: PathBuf,
+    /// The paper's configuration: 256 px, ViT-B/16 and ResNet-18, the papers' reconstructions. For a
+    /// GPU.
+    #[arg(long)]
+    pub paper: bool,
+    /// Folder for the tables, as a page and as CSV.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Backend.
+    #[arg(long, value_enum, default_value = "flex")]
+    pub device: DeviceChoice,
+}
+
+impl AgfasArguments {
+    /// Side of the pictures.
+    pub fn size(&self) -> usize {
+        if self.paper { 256 } else { 64 }
+    }
+
+    /// Seeds of the runs.
+    pub fn seeds(&self) -> Vec<u64> {
+        (self.seed..self.seed + self.runs).collect()
+    }
+
+    /// The vision transformer alone.
+    pub fn vit(&self) -> VitConfig {
+        if self.paper {
+            VitConfig::base()
+        } else {
+            VitConfig::face64()
+        }
+    }
+
+    /// A vision transformer alone with about as many parameters as AG-Net: more layers.
+    pub fn vit_of_equal_size(&self) -> VitConfig {
+        // 0.96 million beside 0.92, or 121.2 beside 120.6.
+        self.vit().with_depth(if self.paper { 17 } else { 7 })
+    }
+
+    /// AG-Net.
+    pub fn agnet(&self) -> AgNetConfig {
+        if self.paper {
+            AgNetConfig::base()
+        } else {
+            AgNetConfig::face64()
+        }
+    }
+
+    /// Two vision transformers.
+    pub fn dual_branch(&self) -> DualBranchConfig {
+        DualBranchConfig::new(self.vit())
+    }
+
+    /// A plain strategy's network.
+    pub fn resnet(&self) -> ResNetConfig {
+        if self.paper {
+            ResNetConfig::resnet18()
+        } else {
+            ResNetConfig::small(12)
+        }
+    }
+
+    fn is_ssdg(&self) -> bool {
+        self.paper || self.strategy == Strategy::Ssdg
+    }
+
+    /// Head of every detector.
+    pub fn head(&self) -> HeadConfig {
+        if self.is_ssdg() {
+            HeadConfig::Ssdg(SsdgHeadConfig::agfas())
+        } else {
+            HeadConfig::Cosine
+        }
+    }
+
+    /// Training of a detector; the seed is that of the run.
+    pub fn training(&self) -> ClassifierTrainingConfig {
+        let objective = if self.is_ssdg() {
+            ObjectiveConfig::ssdg_released()
+        } else {
+            ObjectiveConfig::cross_entropy()
+        };
+        let config = ClassifierTrainingConfig::new(objective, self.steps)
+            .with_batch_size(self.batch)
+            .with_embedding_dropout(0.0);
+        if !self.paper {
+            return config.with_optimiser(OptimiserConfig {
+                learning_rate: 1e-3,
+                ..OptimiserConfig::small()
+            });
+        }
+        let kind = OptimiserKind::Sgd {
+            momentum: 0.9,
+            weight_decay: 5e-4,
+        };
+        let schedule = LearningRateSchedule::WarmUpCosine { warm_up_steps: 400 };
+        // Ten bona fide samples and ten attacks of each of three sources.
+        config
+            .with_batch_size(60)
+            .with_optimiser(OptimiserConfig::new(kind, 1e-3).with_schedule(schedule))
+    }
+
+    /// A method without extra faces.
+    pub fn method<'a>(
+        &self,
+        name: &str,
+        detector: CueDetector,
+        cues: Option<&'a Cues>,
+    ) -> CueMethod<'a> {
+        CueMethod {
+            name: name.to_owned(),
+            detector,
+            cues,
+            extra_faces: false,
+        }
+    }
+
+    fn people_per_domain(&self) -> Result<[usize; 3], String> {
+        self.people
+            .as_slice()
+            .try_into()
+            .map_err(|_| format!("--people needs three numbers, got {:?}", self.people))
+    }
+
+    /// Captures of a benchmark over `domains`, made from people of the options, and the faces that
+    /// reconstructions are learned from, who are other people or, of a folder, those for training.
+    ///
+    /// # Errors
+    ///
+    /// A message that names what is missing or cannot be read.
+    pub fn captures(
+        &self,
+        config: impl FnOnce(usize, usize, usize) -> BenchmarkConfig,
+    ) -> Result<(Captures, RealFaces), String> {
+        let [train, development, test] = self.people_per_domain()?;
+        let config = config(train, development, test)
+            .with_size(self.size() as u32)
+            .with_seed(self.seed);
+        let count = config.domains.len() * (train + development + test);
+        let subset = self.test_subset.as_deref();
+        let people = People::load(self.faces.as_deref(), subset, count, self.seed)?;
+        println!("{}", people.summary());
+        let captures = Captures::simulate(config, &people)?;
+        let faces: Vec<Face> = match people {
+            People::Synthetic(_) => {
+                let model = FaceModel::bundled().map_err(|error| error.to_string())?;
+                let first = REAL_FACES_FROM + self.seed.wrapping_mul(1 << 20);
+                (0..self.real_faces as u64)
+                    .map(|number| model.sample(first + number, 0))
+                    .collect()
+            }
+            People::Splits([train, ..]) => {
+                let mut train = train;
+                train.truncate(self.real_faces);
+                train
+            }
+            People::Folder(_) => {
+                return Err(
+                    "reconstructions need faces that are not tested on: give a folder with an \
+                     index of splits"
+                        .to_owned(),
+                );
+            }
+        };
+        let faces = RealFaces::new(&faces, &captures, self.seed)?;
+        Ok((captures, faces))
+    }
+
+    /// Cues of a source for all captures and real faces.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cues::compute`].
+    pub fn cues(
+        &self,
+        source: CueSource,
+        (captures, faces): &(Captures, RealFaces),
+        device: &Device,
+    ) -> Result<Cues, String> {
+        let training = CueTraining {
+            steps: self.cue_steps,
+            batch_size: 16,
+            seed: self.seed,
+            paper: self.paper,
+        };
+        let settings = format!("{training:?}");
+        let names = (source.name(), source.key());
+        Cues::compute(names, &settings, captures, faces, &self.cache, |pictures| {
+            source.residuals(pictures, faces, &training, device)
+        })
+    }
+
+    /// Cues of the generator of `--generator` and of its first stage alone, if it is given.
+    ///
+    /// # Errors
+    ///
+    /// A message if the file is no generator for pictures of this size, and as [`Cues::compute`].
+    pub fn generator_cues(
+        &self,
+        (captures, faces): &(Captures, RealFaces),
+        device: &Device,
+    ) -> Result<Option<[Cues; 2]>, String> {
+        let Some(path) = &self.generator else {
+            return Ok(None);
+        };
+        let (generator, _) =
+            DespoofingGenerator::load(path, device).map_err(|error| error.to_string())?;
+        let size = generator.config().image_size;
+        if size != captures.size() {
+            return Err(format!(
+                "{}: a generator of {size} px for pictures of {}",
+                path.display(),
+                captures.size()
+            ));
+        }
+        let config = if self.paper {
+            DespoofingConfig::released()
+        } else {
+            DespoofingConfig::small(self.start_step, self.sampling_steps)
+        };
+        let despoofer = Despoofer::new(generator, config, self.seed);
+        let settings = despoofer.key();
+        let compute = |names, first_stage| {
+            Cues::compute(names, &settings, captures, faces, &self.cache, |pictures| {
+                Ok(despoofer.residuals(pictures, first_stage))
+            })
+        };
+        Ok(Some([
+            compute(("first stage alone", "first-stage"), true)?,
+            compute(("DFG", "dfg"), false)?,
+        ]))
+    }
+
+    /// The generator's cues if there is a generator, else those of `source`.
+    ///
+    /// # Errors
+    ///
+    /// As [`cues`](Self::cues) and [`generator_cues`](Self::generator_cues).
+    pub fn best_cues(
+        &self,
+        source: CueSource,
+        data: &(Captures, RealFaces),
+        device: &Device,
+    ) -> Result<Cues, String> {
+        match self.generator_cues(data, device)? {
+            Some([_, despoofed]) => Ok(despoofed),
+            None => self.cues(source, data, device),
+        }
+    }
+
+    /// The data of a protocol, with as many extra real faces under each source domain as it has bona
+    /// fide captures: live samples are then drawn from both in equal parts (section 5.4).
+    ///
+    /// # Errors
+    ///
+    /// A message if something leaks.
+    pub fn study(
+        &self,
+        captures: &Captures,
+        faces: &RealFaces,
+        protocol: &Protocol,
+    ) -> Result<CueStudy, String> {
+        let splits = protocol
+            .select(captures.manifest())
+            .map_err(|error| error.to_string())?;
+        let guard = LeakageGuard::new(protocol);
+        guard
+            .check_splits(&splits)
+            .map_err(|error| error.to_string())?;
+        let bona_fide = splits.train.iter().filter(|s| s.label.is_bona_fide());
+        let numbered = bona_fide.cycle().zip(faces.images().iter().enumerate());
+        let mut extra = LabelledImages::default();
+        let count = splits
+            .train
+            .iter()
+            .filter(|s| s.label.is_bona_fide())
+            .count();
+        for (beside, (number, image)) in numbered.take(count) {
+            extra.samples.push(Sample {
+                id: format!("real/{number}"),
+                path: format!("real/{number}.png").into(),
+                split: Split::Train,
+                subject: format!("real/{number}"),
+                quality_score: None,
+                ..beside.clone()
+            });
+            extra.images.push(image.clone());
+        }
+        Ok(CueStudy {
+            guard,
+            train: LabelledImages::of(captures, &splits.train)?,
+            extra: Some(extra),
+            development: LabelledImages::of(captures, &splits.development)?,
+            test: LabelledImages::of(captures, &splits.test)?,
+        })
+    }
+}
+
+/// HTER and AUC of a row of the paper for the targets M, C, I, O and their mean, as printed.
+pub type PaperRow = (&'static str, [[&'static str; 2]; 5]);
+
+/// What stands in a table beside our figures.
+#[derive(Debug, Clone, Copy)]
+pub struct TableText<'a> {
+    /// Title.
+    pub title: &'a str,
+    /// The paper's rows.
+    pub paper: &'a [PaperRow],
+    /// Remarks under the tables.
+    pub notes: &'a [String],
+}
+
+/// A table over leave-one-out protocols: the paper's rows beside ours.
+///
+/// # Errors
+///
+/// A message if a target is unknown, or a training fails.
+pub fn leave_one_out_table(
+    arguments: &AgfasArguments,
+    text: TableText<'_>,
+    (captures, faces): &(Captures, RealFaces),
+    methods: &[CueMethod<'_>],
+    started: Instant,
+    device: &Device,
+) -> Result<(), String> {
+    let domains = captures.manifest().domains();
+    let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
+    let mut columns = Vec::new();
+    let mut chosen = Vec::new();
+    for target in &arguments.targets {
+        let letter = target.chars().last().unwrap_or('?');
+        let place = "MCIO".find(letter);
+        chosen.push(place.ok_or_else(|| format!("no domain {target:?} in the paper's table"))?);
+        columns.push(format!("->{letter} HTER"));
+        columns.push("AUC".to_owned());
+    }
+    columns.push("mean HTER".to_owned());
+    columns.push("AUC".to_owned());
+    let all = chosen.len() == 4;
+    let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut table = Comparison::new(text.title, &names);
+    for (name, row) in text.paper {
+        let mut cells: Vec<&str> = chosen.iter().flat_map(|&at| row[at]).collect();
+        // The mean of fewer targets is not printed in the paper.
+        cells.extend(if all { row[4] } else { ["-"; 2] });
+        table = table.paper(name, &cells);
+    }
+    let mut rows: Vec<Vec<[Vec<f64>; 2]>> = vec![Vec::new(); methods.len()];
+    for target in &arguments.targets {
+        let protocol =
+            Protocol::leave_one_out(&domains, target).map_err(|error| error.to_string())?;
+        let study = arguments.study(captures, faces, &protocol)?;
+        let head = arguments.head();
+        let training = arguments.training();
+        let runs = study.run(methods, &head, &training, &arguments.seeds(), device)?;
+        for (row, method) in rows.iter_mut().zip(runs) {
+            let errors = method.errors(0, ThresholdPolicy::SourceEer)?;
+            let hter = errors.iter().map(|run| run.hter).collect();
+            row.push([hter, errors.iter().map(|run| run.auc).collect()]);
+        }
+        println!(
+            "{}: {:.0} s",
+            protocol.name,
+            started.elapsed().as_secs_f64()
+        );
+    }
+    for (method, row) in methods.iter().zip(rows) {
+        let mean = |which: usize| -> Vec<f64> {
+            (0..arguments.runs as usize)
+                .map(|run| row.iter().map(|cell| cell[which][run]).sum::<f64>() / row.len() as f64)
+                .collect()
+        };
+        let means = [mean(0), mean(1)];
+        let cells = row
+            .iter()
+            .flatten()
+            .cloned()
+            .chain(means)
+            .map(Entry::Percent);
+        table.ours(&method.name, cells);
+    }
+    for note in text.notes {
+        table.note(note);
+    }
+    table.note(
+        "Threshold of equal error on source development data; the paper's is that of the target itself.",
+    );
+    let configuration = format!("{arguments:#?}");
+    table.finish(
+        arguments.out.as_deref(),
+        &arguments.seeds(),
+        &configuration,
+        started,
+    )
+}
