@@ -118,18 +118,18 @@ mod tests {
         }
     }
 
+    /// What the network tells apart is tested where it is, with trained weights.
     #[test]
-    fn a_face_is_itself_and_not_its_negative() {
+    fn a_face_is_itself() {
         let device = Device::default();
         let filter = IdentityFilter::new(MobileFaceNetConfig::new().init(&device), &device);
-        let face = RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8 * 4, y as u8 * 4, 90]));
-        let mut negative = face.clone();
-        image::imageops::invert(&mut negative);
-        let pictures = [face.clone(), negative];
-        let found = filter
-            .similarities(&[face.clone(), face], &pictures)
-            .unwrap();
-        assert!((found[0] - 1.0).abs() < 1e-5, "{found:?}");
-        assert!(found[1] < found[0] - 1e-3, "{found:?}");
+        let faces = [90, 200].map(|blue| {
+            RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8 * 4, y as u8 * 4, blue]))
+        });
+        let found = filter.similarities(&faces, &faces).unwrap();
+        assert_eq!(found.len(), 2);
+        for cosine in found {
+            assert!((cosine - 1.0).abs() < 1e-5, "{cosine}");
+        }
     }
 }
