@@ -50,7 +50,7 @@ fn crops_and_failures_are_rows() {
         "boxes.csv",
     ];
     let run = fas(folder.path(), &arguments);
-    assert_eq!(run.code, 1, "{}", run.errors);
+    assert_eq!(run.code, 1, "{}{}", run.output, run.errors);
     assert!(
         run.errors.contains("2 of 3 photos have no crop"),
         "{}",

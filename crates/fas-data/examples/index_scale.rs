@@ -84,7 +84,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn name(index: usize) -> String {
     let person = index / IMAGES;
     let part = if person % 8 == 7 { "test" } else { "train" };
-    let class = if index % 3 == 0 { "live" } else { "spoof" };
+    let class = if index.is_multiple_of(3) {
+        "live"
+    } else {
+        "spoof"
+    };
     format!("Data/{part}/{person}/{class}/{index:06}.png")
 }
 
@@ -101,7 +105,7 @@ fn make(root: &Path, names: &[String], files: bool) -> std::io::Result<()> {
             .enumerate()
             .filter(|(_, name)| name.starts_with(&prefix))
         {
-            let last = if index % 3 == 0 {
+            let last = if index.is_multiple_of(3) {
                 "0, 0, 0, 0"
             } else {
                 "1, 1, 1, 1"

@@ -191,8 +191,11 @@ pub(crate) fn hkbu_mars() -> Vec<String> {
     names
 }
 
-/// Instruments of WMCA's grandtest by part, as (type, PAI, recordings): the published numbers.
-const WMCA: [(&str, &[(u32, u32, usize)]); 3] = [
+/// A part of WMCA's grandtest and its instruments as (type, PAI, recordings).
+type CountsOfPart = (&'static str, &'static [(u32, u32, usize)]);
+
+/// The published numbers.
+const WMCA: [CountsOfPart; 3] = [
     (
         "train",
         &[

@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn noise_of(schedule: &NoiseSchedule, x: Tensor<4>, t: Tensor<1, Int>) -> Tensor<4> {
-        let t: i64 = t.slice([0..1]).into_scalar();
+        let t: i64 = t.narrow(0, 0, 1).into_scalar();
         let abar = schedule.alphas_cumprod[t as usize];
         let variance = abar * DEVIATION * DEVIATION + 1.0 - abar;
         (x - abar.sqrt() * MEAN) * ((1.0 - abar).sqrt() / variance)
