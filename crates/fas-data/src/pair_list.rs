@@ -58,7 +58,7 @@ pub struct PairFile {
     pub subject: String,
     /// Person who wears the instrument (WMCA), the data set first.
     pub presenter: Option<String>,
-    /// Recording that the image is of, as [`PairList::source_key`] names it.
+    /// Recording that the image is of, as the pair list names it.
     pub source: String,
 }
 

@@ -135,8 +135,8 @@ impl Sampler {
     ///
     /// # Errors
     ///
-    /// [`TrainingSetProblem::UnknownDomain`] for the rate of a domain that the set does not have,
-    /// [`TrainingSetProblem::NothingGenerated`] for a share of generated pictures where no cell has
+    /// `TrainingSetProblem::UnknownDomain` for the rate of a domain that the set does not have,
+    /// `TrainingSetProblem::NothingGenerated` for a share of generated pictures where no cell has
     /// both kinds.
     ///
     /// # Panics

@@ -9,7 +9,7 @@ use super::{GAINS, LevelLayer, Middle, UNet, UNetBlock};
 use crate::block::{ResidualBlockConfig, group_norm};
 use crate::{Resample, SpreadStatistic, StyleFusionConfig, StyleFusionForm, TimeEmbeddingConfig};
 
-/// Which blocks carry a [`StyleFusion`], at the resolutions that have one.
+/// Which blocks carry a [`StyleFusion`](crate::StyleFusion), at the resolutions that have one.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum FusionPlacement {
     /// Block number `num_res_blocks - 1` of each level on both sides, and the middle: the seven of the
