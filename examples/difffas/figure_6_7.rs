@@ -8,8 +8,8 @@
 //! from the live face and of the share of pictures that the generator's own style encoder takes for the
 //! requested style, over all 16 styles. Both rise with the start step and with guidance; a small start
 //! step keeps the live face. About four minutes on two cores. Figure 6 of the paper is the row of one
-//! start step, figure 7 the column of one guidance scale; the paper's generator has 256 px and months of
-//! GPU behind it, the bundled one 64 px and an hour of CPU, and needs larger start steps.
+//! start step, figure 7 the column of one guidance scale; the bundled generator
+//! has 64 px and about an hour of training on a CPU, and needs larger start steps.
 
 use std::path::PathBuf;
 use std::time::Instant;
