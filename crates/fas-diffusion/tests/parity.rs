@@ -8,9 +8,11 @@ use fas_diffusion::{
     BetaSchedule, DdimConfig, DdpmVariance, DiffusionProcess, GeneratorConfig, GeneratorNetworks,
     LevelChange, NoiseScheduleConfig, SpreadStatistic, StyleCondition, StyleFeatures, StyleFusion,
     StyleFusionConfig, StyleFusionForm, UNet, UNetConfig, ddim_sample, ddpm_step,
-    discretised_gaussian_nll, guide, guide_all_channels, hybrid_loss, normal_kl,
+    discretised_gaussian_nll, fusion_reference, guide, guide_all_channels, hybrid_loss, normal_kl,
+    style_encoder_reference, unet_reference,
 };
 use fas_testkit::{Case, ParamSite, Parity, WeightSource, checkpoint};
+use fas_weights::ForeignTensor;
 
 type CaseResult = Result<(), Box<dyn Error>>;
 
@@ -20,120 +22,33 @@ fn scalar(tensor: Tensor<1>) -> TensorData {
     tensor.into_data()
 }
 
-/// The reference name of one of our parameters.
-fn reference(site: &ParamSite, released: bool) -> Option<WeightSource> {
-    let mut path = site.path.clone();
-    let leaf = path.split_off(path.rfind('.')? + 1);
-    let module = path.trim_end_matches('.');
-    let leaf = match leaf.as_str() {
-        "gamma" => "weight".to_owned(),
-        "beta" => "bias".to_owned(),
-        _ => leaf,
-    };
-    let linear = site.owner == "Linear";
-    let plain = |name: String| {
-        let source = WeightSource::new(format!("{name}.{leaf}"));
-        Some(if linear && leaf == "weight" {
-            source.transposed()
-        } else {
-            source
-        })
-    };
-    let residual = |prefix: String, layer: &str| {
-        let layer = match layer {
-            "norm_1" => "in_layers.0",
-            "conv_1" => "in_layers.2",
-            "time_projection" => "emb_layers.1",
-            "norm_2" => "out_layers.0",
-            "conv_2" => "out_layers.3",
-            "skip" => "skip_connection",
-            _ => return None,
-        };
-        plain(format!("{prefix}.{layer}"))
-    };
-    let parts: Vec<&str> = module.split('.').collect();
-    match parts[..] {
-        ["time_embedding", "linear_1"] => plain("time_embed.time_embed.0".to_owned()),
-        ["time_embedding", "linear_2"] => plain("time_embed.time_embed.2".to_owned()),
-        ["stem"] => plain("input_blocks.0.0".to_owned()),
-        ["out_norm"] => plain("out.0".to_owned()),
-        ["out_conv"] => plain("out.2".to_owned()),
-        ["middle", "block_1", layer] => residual("middle_block.0".to_owned(), layer),
-        ["middle", "block_2", layer] => residual("middle_block.2".to_owned(), layer),
-        ["middle", "fusion", ref rest @ ..] => fusion(site, "middle_block.1.", rest, released),
-        [side, index, part, ref rest @ ..] => {
-            let index: usize = index.parse().ok()?;
-            let block = match side {
-                "encoder" => format!("input_blocks.{}", index + 1),
-                "decoder" => format!("output_blocks.{index}"),
-                _ => return None,
-            };
-            match (part, rest) {
-                ("residual", [layer]) => residual(format!("{block}.0"), layer),
-                // A block that only changes the resolution stands first in its list.
-                ("change", ["block", layer]) if side == "encoder" => {
-                    residual(format!("{block}.0"), layer)
-                }
-                ("change", ["block", layer]) => residual(format!("{block}.1"), layer),
-                ("fusion", rest) => fusion(site, &format!("{block}.1."), rest, released),
-                _ => None,
-            }
-        }
-        _ => None,
+/// A key map of the crate in the test kit's terms.
+fn in_fixture(
+    site: &ParamSite,
+    key_map: impl Fn(&fas_weights::ParamSite) -> Option<ForeignTensor>,
+) -> Option<WeightSource> {
+    let foreign = key_map(&fas_weights::ParamSite {
+        path: site.path.clone(),
+        owner: site.owner.clone(),
+        shape: site.shape.clone(),
+    })?;
+    let mut source = WeightSource::new(foreign.name());
+    if let Some(rows) = foreign.own_rows() {
+        source = source.rows(rows.clone());
     }
+    if foreign.extra_dimensions() > 0 {
+        source = source.squeezed();
+    }
+    Some(if foreign.is_transposed() {
+        source.transposed()
+    } else {
+        source
+    })
 }
 
-/// The reference name of an STFM parameter, under `prefix`.
-fn fusion(site: &ParamSite, prefix: &str, parts: &[&str], released: bool) -> Option<WeightSource> {
-    let leaf = match site.path.rsplit('.').next()? {
-        "gamma" => "weight",
-        "beta" => "bias",
-        other => other,
-    };
-    let source = |name: String| WeightSource::new(format!("{prefix}{name}.{leaf}"));
-    let transposed = |source: WeightSource| {
-        if leaf == "weight" {
-            source.transposed()
-        } else {
-            source
-        }
-    };
-    if !released {
-        let prefix = if prefix.is_empty() { "" } else { "stfm." };
-        return match parts {
-            [branch, layer] => {
-                let branch = if *branch == "spread" { "var" } else { branch };
-                let layer = match *layer {
-                    "query" => "q",
-                    "key" => "k",
-                    "value" => "v",
-                    "output" => "proj",
-                    _ => return None,
-                };
-                Some(transposed(source(format!("{prefix}{branch}.{layer}"))))
-            }
-            [layer] => Some(source(format!("{prefix}{layer}"))),
-            _ => None,
-        };
-    }
-    match parts {
-        [branch, layer] => {
-            let number = if *branch == "mean" { 1 } else { 2 };
-            let width = *site.shape.last()?;
-            let source = match *layer {
-                "query" => source(format!("to_q{number}")),
-                "key" => source(format!("to_kv{number}")).rows(0..width),
-                "value" => source(format!("to_kv{number}")).rows(width..2 * width),
-                "output" => source(format!("proj_out{number}")),
-                _ => return None,
-            };
-            Some(transposed(source.squeezed()))
-        }
-        ["condition_norm"] => Some(source("bn".to_owned())),
-        ["conv"] => Some(source("conv1".to_owned())),
-        ["norm"] => Some(source("norm".to_owned())),
-        _ => None,
-    }
+/// The reference name of one of our parameters.
+fn reference(site: &ParamSite, released: bool) -> Option<WeightSource> {
+    in_fixture(site, |site| unet_reference(site, released))
 }
 
 /// Gradients of every parameter, under its reference name and in its reference layout.
@@ -213,8 +128,10 @@ fn gradients_by_name<M: Module>(
 }
 
 fn stfm_name(site: &ParamSite, released: bool) -> Option<WeightSource> {
-    let parts: Vec<&str> = site.path.split('.').collect();
-    fusion(site, "", &parts[..parts.len() - 1], released)
+    in_fixture(site, |site| {
+        let parts: Vec<&str> = site.path.split('.').collect();
+        fusion_reference(site, "", &parts[..parts.len() - 1], released)
+    })
 }
 
 fn stfm(case: &mut Case, config: StyleFusionConfig, released: bool) -> CaseResult {
@@ -401,34 +318,7 @@ fn generator_name(site: &ParamSite) -> Option<WeightSource> {
         return reference(&inner(path), true);
     }
     let path = site.path.strip_prefix("style_encoder.")?;
-    let renamed: Vec<String> = path
-        .split('.')
-        .map(|part| {
-            match part {
-                "conv" => "conv1",
-                "norm" => "bn1",
-                "conv_1" => "conv1",
-                "norm_1" => "bn1",
-                "conv_2" => "conv2",
-                "norm_2" => "bn2",
-                "shortcut_conv" => "downsample.0",
-                "shortcut_norm" => "downsample.1",
-                "classifier" => "fc",
-                other => other,
-            }
-            .to_owned()
-        })
-        .collect();
-    let path = renamed.join(".");
-    // `stages.0` is `layer1`.
-    let path = match path.strip_prefix("stages.") {
-        Some(rest) => {
-            let (stage, rest) = rest.split_once('.')?;
-            format!("layer{}.{rest}", stage.parse::<usize>().ok()? + 1)
-        }
-        None => path,
-    };
-    let source = inner(&path).torch();
+    let source = in_fixture(&inner(path), style_encoder_reference)?;
     Some(source.renamed(|name| format!("style_encoder.{name}")))
 }
 

@@ -105,6 +105,16 @@ impl ForeignTensor {
         self.rows.as_ref()
     }
 
+    /// Dimensions of length 1 that theirs has at the end and ours has not.
+    pub fn extra_dimensions(&self) -> usize {
+        self.trailing_ones
+    }
+
+    /// Whether theirs is `[out, in]` where ours is `[in, out]`.
+    pub fn is_transposed(&self) -> bool {
+        self.transposed
+    }
+
     /// Shape and values of our parameter from theirs.
     ///
     /// # Errors

@@ -6,11 +6,11 @@ use std::path::Path;
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use fas_weights::{StoredFloat, read_weights};
+use fas_weights::StoredFloat;
 
 use super::{AutoencoderKl, AutoencoderKlConfig, LatentPosterior, Taef2};
 use crate::DfgError;
-use crate::stored::{read_configuration, save_configured};
+use crate::stored::{load_configured, save_configured};
 
 /// Key of the configuration in the header of a weight file.
 const CONFIG_KEY: &str = "first_stage_config";
@@ -125,10 +125,11 @@ impl FirstStage {
         path: &Path,
         device: &Device,
     ) -> Result<(Self, FirstStageConfig, HashMap<String, String>), DfgError> {
-        let weights = read_weights(path)?;
-        let (config, card): (FirstStageConfig, _) =
-            read_configuration(&weights, CONFIG_KEY, "first stage", path)?;
-        let net = weights.apply(config.init(device), path)?.freeze();
-        Ok((net, config, card))
+        load_configured(
+            path,
+            CONFIG_KEY,
+            "first stage",
+            |config: &FirstStageConfig| config.init(device),
+        )
     }
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use fas_weights::{StoredFloat, read_weights};
+use fas_weights::StoredFloat;
 
 use super::iresnet::resize_to_input;
 use super::{IResNet, IResNetConfig, MobileFaceNet, MobileFaceNetConfig, normalise_identity_input};
 use crate::DfgError;
 use crate::ops::map_to_tokens;
-use crate::stored::{read_configuration, save_configured};
+use crate::stored::{load_configured, save_configured};
 
 /// Key of the configuration in the header of a weight file.
 const CONFIG_KEY: &str = "identity_encoder_config";
@@ -130,11 +130,12 @@ impl IdentityEncoder {
         path: &Path,
         device: &Device,
     ) -> Result<(Self, IdentityEncoderConfig, HashMap<String, String>), DfgError> {
-        let weights = read_weights(path)?;
-        let (config, card): (IdentityEncoderConfig, _) =
-            read_configuration(&weights, CONFIG_KEY, "identity encoder", path)?;
-        let net = weights.apply(config.init(device), path)?.freeze();
-        Ok((net, config, card))
+        load_configured(
+            path,
+            CONFIG_KEY,
+            "identity encoder",
+            |config: &IdentityEncoderConfig| config.init(device),
+        )
     }
 }
 
