@@ -7,7 +7,8 @@
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of a vision transformer on the face, on the
 //! cue, of two side by side and of AG-Net, with two controls of AG-Net's size. The cue is that of
-//! `--generator` if it is given, else AnoDDPM's or that of `--source`. docs/results.md has what came out.
+//! `--generator` if it is given, else AnoDDPM's or that of `--source`. Not run in full yet:
+//! docs/results.md has no row of it.
 
 use std::time::Instant;
 

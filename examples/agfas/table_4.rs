@@ -7,7 +7,8 @@
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of AG-Net with each cue, beside three controls:
 //! no cue in a network of the same size, the face itself as the cue, and `x - blur(x)`. Under the tables
-//! stands how well each cue tells attacks apart without any network. docs/results.md has what came out.
+//! stands how well each cue tells attacks apart without any network. Not run in full yet:
+//! docs/results.md has no row of it.
 
 use std::time::Instant;
 

@@ -7,7 +7,8 @@
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of plain detectors without and with the real
 //! faces that the reconstructions were learned from among their bona fide training samples, and of AG-Net.
-//! docs/results.md has what came out.
+//! Not run in full yet:
+//! docs/results.md has no row of it.
 
 use std::time::Instant;
 

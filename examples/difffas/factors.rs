@@ -15,9 +15,9 @@
 use std::time::Instant;
 
 use clap::Parser;
-use fas_data::{LeakageGuard, Protocol};
+use fas_data::{LeakageGuard, Protocol, ProtocolSplits, Sample, Split};
 use fas_examples::{
-    BundledGenerator, Captures, Comparison, Entry, LabelledImages, MethodRuns, People, Study,
+    BundledGenerator, Captures, Comparison, Entry, LabelledImages, MethodRuns, Study,
     StudyArguments, bundled_sampler, t_interval,
 };
 use fas_metrics::ThresholdPolicy;
@@ -127,56 +127,77 @@ fn train_and_test(
     let device = arguments.device.device().map_err(|e| e.to_string())?;
     let by_name = |name: &str| Domain::by_name(name).map_err(|error| error.to_string());
     let sources = [by_name(sources[0])?, by_name(sources[1])?];
+    let names = sources.each_ref().map(|source| source.name.as_str());
     let people = arguments.load_people(4)?;
     let chosen = arguments.generator.as_deref();
     let generator = BundledGenerator::for_targets(chosen, &targets, &device)?
         .ok_or("no generator that has not seen a target; name one with --generator")?;
-    let mut study: Option<Study> = None;
-    for target in targets {
-        let target = by_name(target)?;
+    let targets = [by_name(targets[0])?, by_name(targets[1])?];
+
+    // The sources are the same in every cell, so they are captured once; of the domains that stand in
+    // the places of the tested ones no attack is needed here.
+    let mut config = grid_config(arguments, &sources, &targets)?;
+    config.test.captures = 0;
+    config.domains[2..]
+        .iter_mut()
+        .for_each(|place| place.kinds.clear());
+    let captures = Captures::simulate(config, &people)?;
+    let of_sources = |split| -> Vec<Sample> {
+        let samples = captures.manifest().samples().iter();
+        let of_split = samples.filter(|sample| sample.split == split);
+        let of_sources = of_split.filter(|sample| names.contains(&sample.domain.as_str()));
+        of_sources.cloned().collect()
+    };
+    let (train, development) = (of_sources(Split::Train), of_sources(Split::Development));
+    let mut study = Study {
+        guards: Vec::new(),
+        train: LabelledImages::of(&captures, &train)?,
+        generated: Some(generator.training_attacks(
+            &captures,
+            &train,
+            arguments.generated,
+            arguments.seed,
+            &bundled_sampler(arguments.start_step, arguments.guidance),
+        )?),
+        development: LabelledImages::of(&captures, &development)?,
+        tests: Vec::new(),
+    };
+
+    for target in &targets {
         for (cell, [new_style, new_quality]) in CELLS.iter().zip(SHIFTS) {
             let tested = sources.each_ref().map(|source| {
-                let pick = |new: bool| if new { &target } else { source };
+                let pick = |new: bool| if new { target } else { source };
                 shifted(source, pick(new_style), pick(new_quality))
             });
-            let captures = simulate(arguments, &sources, &tested, &people)?;
+            let mut config = grid_config(arguments, &sources, &tested)?;
+            (config.train.captures, config.development.captures) = (0, 0);
+            config.domains[..2]
+                .iter_mut()
+                .for_each(|place| place.kinds.clear());
+            let captures = Captures::simulate(config, &people)?;
             let mut test = LabelledImages::default();
             for domain in &tested {
-                let names = sources.each_ref().map(|source| source.name.as_str());
                 let protocol = Protocol::cross_domain(&names, &domain.name)
                     .map_err(|error| error.to_string())?;
-                let splits = protocol
-                    .select(captures.manifest())
-                    .map_err(|error| error.to_string())?;
+                let samples = captures.manifest().samples().iter();
+                let splits = ProtocolSplits {
+                    train: train.clone(),
+                    development: development.clone(),
+                    test: samples
+                        .filter(|sample| sample.domain == domain.name)
+                        .cloned()
+                        .collect(),
+                };
                 let guard = LeakageGuard::new(&protocol);
                 guard
                     .check_splits(&splits)
                     .map_err(|error| error.to_string())?;
                 test = test.with(&LabelledImages::of(&captures, &splits.test)?);
-                if study.is_none() {
-                    let config = bundled_sampler(arguments.start_step, arguments.guidance);
-                    study = Some(Study {
-                        guards: Vec::new(),
-                        train: LabelledImages::of(&captures, &splits.train)?,
-                        generated: Some(generator.training_attacks(
-                            &captures,
-                            &splits.train,
-                            arguments.generated,
-                            arguments.seed,
-                            &config,
-                        )?),
-                        development: LabelledImages::of(&captures, &splits.development)?,
-                        tests: Vec::new(),
-                    });
-                }
-                study.as_mut().expect("made above").guards.push(guard);
+                study.guards.push(guard);
             }
-            let name = format!("{}, {cell}", target.name);
-            let study = study.as_mut().expect("made in the first cell");
-            study.tests.push((name, test));
+            study.tests.push((format!("{}, {cell}", target.name), test));
         }
     }
-    let study = study.ok_or("no targets")?;
     study.run(&arguments.ablation(), &arguments.seeds(), &device)
 }
 
@@ -191,12 +212,11 @@ fn shifted(source: &Domain, style: &Domain, quality: &Domain) -> Domain {
 
 /// The sources and two tested domains. People are dealt by the position of a domain, so those of the
 /// tested ones are the same in every cell.
-fn simulate(
+fn grid_config(
     arguments: &StudyArguments,
     sources: &[Domain; 2],
     tested: &[Domain; 2],
-    people: &People,
-) -> Result<Captures, String> {
+) -> Result<BenchmarkConfig, String> {
     let [train, development, test] = arguments.split_sizes()?;
     let mut config = BenchmarkConfig::ocim(train, development, test)
         .with_size(arguments.size() as u32)
@@ -204,5 +224,5 @@ fn simulate(
     for (place, domain) in config.domains.iter_mut().zip(sources.iter().chain(tested)) {
         place.domain = domain.clone();
     }
-    Captures::simulate(config, people)
+    Ok(config)
 }

@@ -4,8 +4,8 @@
 //! cargo run --release --example difffas_figure_11
 //! ```
 //!
-//! Expected: SSDG and PatchNet without and with the Relative Quality loss,
-//! in about ten minutes on two cores. docs/results.md has what came out.
+//! Expected: SSDG and PatchNet without and with the Relative Quality loss.
+//! Not run in full yet: docs/results.md has no row of it.
 
 use std::time::Instant;
 

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of cross-entropy and of DiffFAS on the four
-//! simulated domains, in about ten minutes on two cores. docs/results.md has what came out.
+//! simulated domains.
+//! Not run in full yet: docs/results.md has no row of it.
 
 use std::time::Instant;
 

@@ -4,8 +4,8 @@
 //! cargo run --release --example difffas_table_8
 //! ```
 //!
-//! Expected: the paper's rows, and below them a detector without and with generated attacks, and two controls,
-//! in about four minutes on two cores. docs/results.md has what came out.
+//! Expected: the paper's rows, and below them a detector without and with generated attacks, and two controls.
+//! Not run in full yet: docs/results.md has no row of it.
 
 use std::time::Instant;
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use fas_metrics::ThresholdPolicy;
+use burn::tensor::Device;
+use fas_metrics::{Deviation, Spread, ThresholdPolicy};
 use fas_report::{Cell, Figure, Grid, Measure, Report, RunRecord, Section, Table};
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use crate::{MethodRuns, cost, mean_and_deviation, peak_memory};
+use crate::{Method, MethodRuns, Study, cost, mean_and_deviation, peak_memory};
 
 /// A paper's table, and ours of the same rows on other data.
 #[derive(Debug)]
@@ -38,11 +38,9 @@ impl From<&str> for Entry {
 
 /// 95 % interval of the mean of `values` by Student's t; `None` for fewer than two.
 pub fn t_interval(values: &[f64]) -> Option<(f64, f64)> {
-    let count = values.len() as f64;
-    let distribution = StudentsT::new(0.0, 1.0, count - 1.0).ok()?;
-    let (mean, deviation) = mean_and_deviation(values);
-    let half = distribution.inverse_cdf(0.975) * deviation / count.sqrt();
-    Some((mean - half, mean + half))
+    let spread = Spread::of(values, Deviation::Sample).ok()?;
+    let interval = spread.mean_interval(0.95).ok()?;
+    Some((interval.lower, interval.upper))
 }
 
 impl Entry {
@@ -118,6 +116,42 @@ impl Comparison {
             Entry::Percent(errors.iter().map(|run| run.hter).collect()),
             Entry::Percent(errors.iter().map(|run| run.auc).collect()),
         ])
+    }
+
+    /// HTER and AUC of `methods` on the test set of each study in turn, one row a method. Methods that
+    /// want generated attacks are left out where a study has none.
+    ///
+    /// # Errors
+    ///
+    /// A message of a study, its trainings or the metrics.
+    pub fn rows_over_studies(
+        &mut self,
+        studies: impl IntoIterator<Item = Result<Study, String>>,
+        methods: &[Method],
+        policy: ThresholdPolicy,
+        seeds: &[u64],
+        device: &Device,
+    ) -> Result<(), String> {
+        let mut rows: Vec<(String, Vec<Entry>)> = Vec::new();
+        for study in studies {
+            let study = study?;
+            let available: Vec<Method> = methods
+                .iter()
+                .filter(|method| study.generated.is_some() || !method.generated)
+                .cloned()
+                .collect();
+            for method in study.run(&available, seeds, device)? {
+                let cells = Self::hter_and_auc(&method, 0, policy)?;
+                match rows.iter_mut().find(|(name, _)| *name == method.name) {
+                    Some((_, row)) => row.extend(cells),
+                    None => rows.push((method.name, cells.to_vec())),
+                }
+            }
+        }
+        for (name, cells) in rows {
+            self.ours(&name, cells);
+        }
+        Ok(())
     }
 
     /// A remark under the tables.
