@@ -33,7 +33,8 @@ pub enum DataError {
     ManifestLine {
         /// Manifest file.
         path: PathBuf,
-        /// Line in the file, counted from 1; the header is line 1.
+        /// Line in the file, counted from 1; the header is line 1. Of a Parquet file: the row, counted
+        /// from 1.
         line: u64,
         /// What is wrong with it.
         source: ManifestProblem,

@@ -62,6 +62,8 @@ mod manifest_file;
 mod near_duplicate;
 mod official;
 mod pair_list;
+#[cfg(feature = "parquet")]
+mod parquet_table;
 mod protocol;
 mod recording;
 mod recording_error;
@@ -69,6 +71,7 @@ mod recording_index;
 mod sample;
 mod sampler;
 mod survey;
+mod table_format;
 mod transform;
 mod triplet;
 mod walk;

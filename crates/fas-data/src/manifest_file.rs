@@ -13,24 +13,31 @@
 //! | `quality_score` | finite number, or empty |
 //!
 //! Nothing is trimmed or guessed. A byte order mark is ignored, blank lines are skipped.
+//!
+//! A file whose name ends in `.parquet` has the same columns as a Parquet table (feature `parquet`):
+//! `synthetic` a boolean, `quality_score` a double, the others text; null where CSV is empty.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
 use crate::manifest::{HEADER, ManifestRules, canonical_root, check_file};
+#[cfg(feature = "parquet")]
+use crate::parquet_table::{ParquetReader, ParquetWriter};
+use crate::table_format::TableFormat;
 use crate::{DataError, Label, Manifest, ManifestProblem, PaiSpecies, Sample};
 
 impl Manifest {
-    /// Reads a manifest file and checks every row and image file; the root is the file's folder.
+    /// Reads a manifest file and checks every row and image file; the root is the file's folder. A name
+    /// that ends in `.parquet` means a Parquet file, any other CSV.
     ///
     /// # Errors
     ///
     /// [`DataError::ManifestLine`] with the number of the first wrong line, [`DataError::Io`] if the
-    /// file cannot be read.
+    /// file cannot be read, [`RecordingError::MissingFeature`](crate::RecordingError::MissingFeature) without the feature `parquet`.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         Self::read_in(path, path.parent().unwrap_or(Path::new("")))
@@ -43,18 +50,11 @@ impl Manifest {
     /// As [`read`](Self::read), and [`DataError::Io`] if the root cannot be read.
     pub fn read_in(path: impl AsRef<Path>, root: impl Into<PathBuf>) -> Result<Self, DataError> {
         let (path, root) = (path.as_ref(), root.into());
-        let bytes = fs::read(path).map_err(|source| DataError::Io {
-            path: path.to_owned(),
-            action: "read the manifest",
-            source,
-        })?;
-        let canonical_root = canonical_root(&root)?;
-        let samples = read_samples(&bytes, |sample| check_file(&canonical_root, &sample.path))
-            .map_err(|(line, source)| DataError::ManifestLine {
-                path: path.to_owned(),
-                line,
-                source,
-            })?;
+        let samples = match TableFormat::of(path)? {
+            TableFormat::Csv => read_csv_file(path, &root)?,
+            #[cfg(feature = "parquet")]
+            TableFormat::Parquet => read_parquet_file(path, &root)?,
+        };
         Ok(Self::from_checked(root, samples))
     }
 
@@ -62,19 +62,21 @@ impl Manifest {
     /// that nobody sees half a manifest. Reading it back gives equal samples.
     ///
     /// The root is not in the file: write it into the root, or pass the root to
-    /// [`read_in`](Self::read_in).
+    /// [`read_in`](Self::read_in). A name that ends in `.parquet` makes a Parquet file, any other CSV.
     ///
     /// # Errors
     ///
     /// [`DataError::Io`] if the file cannot be written; an earlier file is then left as it was.
+    /// [`RecordingError::MissingFeature`](crate::RecordingError::MissingFeature) without the feature `parquet`.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
         let path = path.as_ref();
+        let format = TableFormat::of(path)?;
         let mut temporary_name = OsString::from(".");
         temporary_name.push(path.file_name().unwrap_or_default());
         temporary_name.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(temporary_name);
         let written = self
-            .write_to(&temporary)
+            .write_to(&temporary, format)
             .and_then(|()| fs::rename(&temporary, path));
         written.map_err(|source| {
             // The first error is the one to report.
@@ -87,16 +89,85 @@ impl Manifest {
         })
     }
 
-    fn write_to(&self, path: &Path) -> io::Result<()> {
-        let mut writer = csv::Writer::from_writer(BufWriter::new(File::create(path)?));
+    fn write_to(&self, path: &Path, format: TableFormat) -> io::Result<()> {
+        let file = File::create(path)?;
+        let file = match format {
+            TableFormat::Csv => self.write_csv(file)?,
+            #[cfg(feature = "parquet")]
+            TableFormat::Parquet => self.write_parquet(file)?,
+        };
+        file.sync_all()
+    }
+
+    fn write_csv(&self, file: File) -> io::Result<File> {
+        let mut writer = csv::Writer::from_writer(BufWriter::new(file));
         writer.write_record(HEADER)?;
         for sample in self.samples() {
             writer.write_record(row(sample))?;
         }
         let file = writer.into_inner().map_err(|error| error.into_error())?;
-        let mut file = file.into_inner().map_err(|error| error.into_error())?;
-        file.flush()?;
-        file.sync_all()
+        file.into_inner().map_err(|error| error.into_error())
+    }
+
+    #[cfg(feature = "parquet")]
+    fn write_parquet(&self, file: File) -> io::Result<File> {
+        let mut writer = ParquetWriter::new(file, &HEADER)?;
+        for sample in self.samples() {
+            let row = row(sample);
+            writer.write(&row.each_ref().map(String::as_str))?;
+        }
+        writer.finish()
+    }
+}
+
+/// Samples of the CSV file at `path`, whose images lie below `root`.
+fn read_csv_file(path: &Path, root: &Path) -> Result<Vec<Sample>, DataError> {
+    // The file before the root, so that a missing manifest is called that.
+    let bytes = fs::read(path).map_err(|source| read_error(path, source))?;
+    let root = canonical_root(root)?;
+    read_samples(&bytes, |sample| check_file(&root, &sample.path))
+        .map_err(|(line, problem)| line_error(path, line, problem))
+}
+
+/// Samples of the Parquet file at `path`, whose images lie below `root`.
+#[cfg(feature = "parquet")]
+fn read_parquet_file(path: &Path, root: &Path) -> Result<Vec<Sample>, DataError> {
+    let mut table = ParquetReader::open(path).map_err(|source| read_error(path, source))?;
+    let root = canonical_root(root)?;
+    let columns = find_columns(&table.columns()).map_err(|problem| line_error(path, 0, problem))?;
+    let mut rules = ManifestRules::default();
+    let mut samples = Vec::new();
+    while let Some(chunk) = table
+        .next_chunk()
+        .map_err(|source| read_error(path, source))?
+    {
+        for (number, row) in chunk.rows() {
+            let sample = parse_row(&row, &columns)
+                .and_then(|sample| {
+                    rules.check(&sample, || format!("row {number}"))?;
+                    check_file(&root, &sample.path)?;
+                    Ok(sample)
+                })
+                .map_err(|problem| line_error(path, number, problem))?;
+            samples.push(sample);
+        }
+    }
+    Ok(samples)
+}
+
+fn read_error(path: &Path, source: io::Error) -> DataError {
+    DataError::Io {
+        path: path.to_owned(),
+        action: "read the manifest",
+        source,
+    }
+}
+
+fn line_error(path: &Path, line: u64, source: ManifestProblem) -> DataError {
+    DataError::ManifestLine {
+        path: path.to_owned(),
+        line,
+        source,
     }
 }
 

@@ -124,8 +124,8 @@ pub enum RecordingError {
         reason: String,
     },
 
-    /// A kind of file that this build cannot read.
-    #[error("{}: this build cannot read it; build with the feature `{feature}` of fas-data", path.display())]
+    /// A kind of file that this build does not know.
+    #[error("{}: this build has no code for such files; build with the feature `{feature}` of fas-data", path.display())]
     MissingFeature {
         /// The file.
         path: PathBuf,

@@ -4,14 +4,20 @@
 //! Columns are those of [`Recording`]; `label` and `species` as in manifests, `folds` the part of each
 //! fold joined by `;`, `rotation` 0, 90, 180 or 270. Paths are relative to the root of their data set,
 //! which the file does not have: `datasets.toml` does.
+//!
+//! A file whose name ends in `.parquet` has the same columns as a Parquet table (feature `parquet`):
+//! `row` and `rotation` integers, the others text; null where CSV is empty.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 
 use crate::datasets::label_of;
+#[cfg(feature = "parquet")]
+use crate::parquet_table::{ParquetReader, ParquetWriter};
+use crate::table_format::TableFormat;
 use crate::{DataError, ManifestProblem, Recording, RecordingError, Split};
 
 /// Columns of an index file, in order.
@@ -39,34 +45,75 @@ pub const INDEX_COLUMNS: [&str; 17] = [
 pub struct IndexWriter {
     path: PathBuf,
     temporary: PathBuf,
-    writer: Option<csv::Writer<BufWriter<File>>>,
-    line: String,
+    rows: Option<RowWriter>,
+    folds: String,
+}
+
+/// Rows in the form of the file.
+enum RowWriter {
+    Csv(csv::Writer<BufWriter<File>>),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<ParquetWriter>),
+}
+
+impl RowWriter {
+    fn new(file: File, format: TableFormat) -> io::Result<Self> {
+        match format {
+            TableFormat::Csv => {
+                let mut writer = csv::Writer::from_writer(BufWriter::with_capacity(1 << 17, file));
+                writer.write_record(INDEX_COLUMNS)?;
+                Ok(Self::Csv(writer))
+            }
+            #[cfg(feature = "parquet")]
+            TableFormat::Parquet => {
+                let writer = ParquetWriter::new(file, &INDEX_COLUMNS)?;
+                Ok(Self::Parquet(Box::new(writer)))
+            }
+        }
+    }
+
+    fn write(&mut self, row: &[&str]) -> io::Result<()> {
+        match self {
+            Self::Csv(writer) => Ok(writer.write_record(row)?),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(writer) => writer.write(row),
+        }
+    }
+
+    fn finish(self) -> io::Result<File> {
+        match self {
+            Self::Csv(writer) => {
+                let file = writer.into_inner().map_err(|error| error.into_error())?;
+                file.into_inner().map_err(|error| error.into_error())
+            }
+            #[cfg(feature = "parquet")]
+            Self::Parquet(writer) => writer.finish(),
+        }
+    }
 }
 
 impl IndexWriter {
-    /// Starts an index file at `path`.
+    /// Starts an index file at `path`. A name that ends in `.parquet` makes a Parquet file, any other
+    /// CSV.
     ///
     /// # Errors
     ///
-    /// [`DataError::Io`] if nothing can be written there.
+    /// [`DataError::Io`] if nothing can be written there, [`RecordingError::MissingFeature`] without
+    /// the feature `parquet`.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, DataError> {
         let path = path.into();
+        let format = TableFormat::of(&path)?;
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
         name.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
-        let file = File::create(&temporary).map_err(|source| io_error(&path, source))?;
-        let mut index = Self {
-            writer: Some(csv::Writer::from_writer(BufWriter::with_capacity(
-                1 << 17,
-                file,
-            ))),
+        let rows = File::create(&temporary).and_then(|file| RowWriter::new(file, format));
+        Ok(Self {
+            rows: Some(rows.map_err(|source| io_error(&path, source))?),
             path,
             temporary,
-            line: String::new(),
-        };
-        index.record(&INDEX_COLUMNS)?;
-        Ok(index)
+            folds: String::new(),
+        })
     }
 
     /// Adds a recording.
@@ -75,51 +122,33 @@ impl IndexWriter {
     ///
     /// [`DataError::Io`] if it cannot be written.
     pub fn write(&mut self, recording: &Recording) -> Result<(), DataError> {
-        let folds = std::mem::take(&mut self.line);
-        let fields = fields(recording, folds);
-        let row = fields.row.as_deref().unwrap_or_default();
-        let optional = |text: &'_ Option<String>| -> String { text.clone().unwrap_or_default() };
-        let (presenter, session) = (optional(&recording.presenter), optional(&recording.session));
-        let (device, environment) = (
-            optional(&recording.device),
-            optional(&recording.environment),
-        );
-        self.record(&[
+        let Some(rows) = &mut self.rows else {
+            return Ok(());
+        };
+        join_folds(recording, &mut self.folds);
+        let row = recording.row.map(|row| row.to_string());
+        let species = recording.label.species();
+        let fields: [&str; INDEX_COLUMNS.len()] = [
             &recording.id,
             &recording.path,
             recording.media.name(),
-            row,
+            row.as_deref().unwrap_or_default(),
             &recording.domain,
             recording.label.class_name(),
-            recording
-                .label
-                .species()
-                .map_or("", |species| species.name()),
+            species.map_or("", |species| species.name()),
             &recording.instrument,
             recording.split.map_or("", Split::name),
-            &fields.folds,
+            &self.folds,
             &recording.subject,
-            &presenter,
-            &session,
-            &device,
-            &environment,
+            recording.presenter.as_deref().unwrap_or_default(),
+            recording.session.as_deref().unwrap_or_default(),
+            recording.device.as_deref().unwrap_or_default(),
+            recording.environment.as_deref().unwrap_or_default(),
             &recording.style,
             recording.rotation.name(),
-        ])?;
-        self.line = fields.folds;
-        Ok(())
-    }
-
-    fn record(&mut self, fields: &[&str]) -> Result<(), DataError> {
-        let Some(writer) = &mut self.writer else {
-            return Ok(());
-        };
-        writer
-            .write_record(fields)
-            .map_err(|error| match error.into_kind() {
-                csv::ErrorKind::Io(source) => io_error(&self.path, source),
-                other => io_error(&self.path, io::Error::other(format!("{other:?}"))),
-            })
+        ];
+        rows.write(&fields)
+            .map_err(|source| io_error(&self.path, source))
     }
 
     /// Completes the file.
@@ -128,14 +157,11 @@ impl IndexWriter {
     ///
     /// [`DataError::Io`] if it cannot be completed; an earlier file is then left as it was.
     pub fn finish(mut self) -> Result<(), DataError> {
-        let Some(writer) = self.writer.take() else {
+        let Some(rows) = self.rows.take() else {
             return Ok(());
         };
         let complete = || -> io::Result<()> {
-            let file = writer.into_inner().map_err(|error| error.into_error())?;
-            let mut file = file.into_inner().map_err(|error| error.into_error())?;
-            file.flush()?;
-            file.sync_all()?;
+            rows.finish()?.sync_all()?;
             fs::rename(&self.temporary, &self.path)
         };
         complete().map_err(|source| {
@@ -149,28 +175,19 @@ impl IndexWriter {
 impl Drop for IndexWriter {
     fn drop(&mut self) {
         // Given up half-way: nothing stays behind.
-        if self.writer.take().is_some() {
+        if self.rows.take().is_some() {
             let _ = fs::remove_file(&self.temporary);
         }
     }
 }
 
-struct Fields {
-    row: Option<String>,
-    folds: String,
-}
-
-fn fields(recording: &Recording, mut folds: String) -> Fields {
-    folds.clear();
+fn join_folds(recording: &Recording, text: &mut String) {
+    text.clear();
     for (index, fold) in recording.folds.iter().enumerate() {
         if index > 0 {
-            folds.push(';');
+            text.push(';');
         }
-        folds.push_str(fold.map_or("", Split::name));
-    }
-    Fields {
-        row: recording.row.map(|row| row.to_string()),
-        folds,
+        text.push_str(fold.map_or("", Split::name));
     }
 }
 
@@ -182,22 +199,31 @@ fn io_error(path: &Path, source: io::Error) -> DataError {
     }
 }
 
-/// Reads an index file and hands each recording to `sink`.
+/// Reads an index file and hands each recording to `sink`. A name that ends in `.parquet` means a
+/// Parquet file, any other CSV.
 ///
 /// # Errors
 ///
 /// [`RecordingError::Table`] or [`RecordingError::TableField`] with the line of the first wrong row,
-/// [`DataError::Io`] if the file cannot be read, and what `sink` returns.
+/// [`DataError::Io`] if the file cannot be read, [`RecordingError::MissingFeature`] without the feature
+/// `parquet`, and what `sink` returns.
 pub fn read_index(
     path: impl AsRef<Path>,
-    mut sink: impl FnMut(Recording) -> Result<(), DataError>,
+    sink: impl FnMut(Recording) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
     let path = path.as_ref();
-    let open = |source| DataError::Io {
-        path: path.to_owned(),
-        action: "read the index",
-        source,
-    };
+    match TableFormat::of(path)? {
+        TableFormat::Csv => read_csv(path, sink),
+        #[cfg(feature = "parquet")]
+        TableFormat::Parquet => read_parquet(path, sink),
+    }
+}
+
+fn read_csv(
+    path: &Path,
+    mut sink: impl FnMut(Recording) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let open = |source| read_error(path, source);
     let mut file = BufReader::with_capacity(1 << 17, File::open(path).map_err(open)?);
     let mut start = [0; 3];
     let read = file.read(&mut start).map_err(open)?;
@@ -214,49 +240,63 @@ pub fn read_index(
     let mut header = false;
     loop {
         let line = reader.position().line();
-        let table = |line, problem: String| RecordingError::Table {
-            path: path.to_owned(),
-            line,
-            problem,
-        };
         match reader.read_record(&mut record) {
             Ok(false) if header => return Ok(()),
-            Ok(false) => return Err(table(1, "the file is empty".to_owned()).into()),
+            Ok(false) => {
+                let empty = RowProblem::Text("the file is empty".to_owned());
+                return Err(empty.at(path, 1));
+            }
             Ok(true) => {}
             Err(error) => {
                 return Err(match error.into_kind() {
                     csv::ErrorKind::Io(source) => open(source),
-                    _ => RecordingError::TableField {
-                        path: path.to_owned(),
-                        line,
-                        source: ManifestProblem::NotUtf8,
-                    }
-                    .into(),
+                    _ => RowProblem::Field(ManifestProblem::NotUtf8).at(path, line),
                 });
             }
         }
         let line = record.position().map_or(line, csv::Position::line);
-        if !header {
-            if record != INDEX_COLUMNS[..] {
-                let known = INDEX_COLUMNS.join(",");
-                return Err(table(
-                    line,
-                    format!("no index of recordings: its header is `{known}`"),
-                )
-                .into());
-            }
+        let fields: Vec<&str> = record.iter().collect();
+        if header {
+            sink(parse(fields).map_err(|problem| problem.at(path, line))?)?;
+        } else {
+            check_header(&fields).map_err(|problem| problem.at(path, line))?;
             header = true;
-            continue;
         }
-        sink(parse(&record).map_err(|problem| match problem {
-            RowProblem::Text(problem) => table(line, problem),
-            RowProblem::Field(source) => RecordingError::TableField {
-                path: path.to_owned(),
-                line,
-                source,
-            },
-        })?)?;
     }
+}
+
+#[cfg(feature = "parquet")]
+fn read_parquet(
+    path: &Path,
+    mut sink: impl FnMut(Recording) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let open = |source| read_error(path, source);
+    let mut table = ParquetReader::open(path).map_err(open)?;
+    check_header(&table.columns()).map_err(|problem| problem.at(path, 0))?;
+    while let Some(chunk) = table.next_chunk().map_err(open)? {
+        for (number, row) in chunk.rows() {
+            sink(parse(row).map_err(|problem| problem.at(path, number))?)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_error(path: &Path, source: io::Error) -> DataError {
+    DataError::Io {
+        path: path.to_owned(),
+        action: "read the index",
+        source,
+    }
+}
+
+fn check_header(names: &[&str]) -> Result<(), RowProblem> {
+    if names == INDEX_COLUMNS {
+        return Ok(());
+    }
+    Err(RowProblem::Text(format!(
+        "no index of recordings: its header is `{}`",
+        INDEX_COLUMNS.join(",")
+    )))
 }
 
 enum RowProblem {
@@ -264,9 +304,23 @@ enum RowProblem {
     Field(ManifestProblem),
 }
 
-fn parse(record: &StringRecord) -> Result<Recording, RowProblem> {
+impl RowProblem {
+    fn at(self, path: &Path, line: u64) -> DataError {
+        let path = path.to_owned();
+        match self {
+            Self::Text(problem) => RecordingError::Table {
+                path,
+                line,
+                problem,
+            },
+            Self::Field(source) => RecordingError::TableField { path, line, source },
+        }
+        .into()
+    }
+}
+
+fn parse(fields: Vec<&str>) -> Result<Recording, RowProblem> {
     let text = RowProblem::Text;
-    let fields: Vec<&str> = record.iter().collect();
     let fields: [&str; INDEX_COLUMNS.len()] = fields.try_into().map_err(|fields: Vec<_>| {
         RowProblem::Field(ManifestProblem::FieldCount {
             found: fields.len(),

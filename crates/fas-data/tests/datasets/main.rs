@@ -1,80 +1,18 @@
 //! Every adapter on a tree with the publisher's names, made by rule: counts of each part against the
 //! published ones, and each known quirk.
 
-#[path = "datasets/names.rs"]
+mod common;
 mod names;
+mod padisi;
 
 use std::collections::BTreeMap;
 
+use common::{complete, counts, find, index, source, species, tree, unfit};
 use fas_data::{
     CheckDepth, DataError, Dataset, DatasetSource, Label, Layout, Media, PaiSpecies, Problem,
-    Recording, Rotation, Split, Survey,
+    Rotation, Split,
 };
 use fas_testkit::Tree;
-
-/// A tree with one byte in every file.
-fn tree<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Tree {
-    let names: Vec<T> = names.into_iter().collect();
-    Tree::with_contents(names.iter().map(AsRef::as_ref), |_| vec![1]).unwrap()
-}
-
-fn index(source: &DatasetSource) -> (Vec<Recording>, Survey) {
-    let mut recordings = Vec::new();
-    let survey = source
-        .index(|recording| {
-            recordings.push(recording);
-            Ok(())
-        })
-        .unwrap();
-    (recordings, survey)
-}
-
-fn source(dataset: Dataset, tree: &Tree) -> DatasetSource {
-    DatasetSource::new(dataset, tree.path(), Layout::Original).unwrap()
-}
-
-/// Indexes a complete tree: nothing odd, nothing missing, counts as published.
-fn complete(dataset: Dataset, tree: &Tree) -> Vec<Recording> {
-    let source = source(dataset, tree);
-    let (recordings, survey) = index(&source);
-    assert_eq!(survey.findings(), [], "{dataset}");
-    assert_eq!(survey.mismatches(dataset.card().expected), [], "{dataset}");
-    assert_eq!(source.missing(&survey), Vec::<String>::new(), "{dataset}");
-    recordings
-}
-
-fn species(recordings: &[Recording]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for recording in recordings {
-        *counts.entry(recording.label.to_string()).or_default() += 1;
-    }
-    counts
-}
-
-fn counts<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
-    counts.map(|(name, count)| (name.to_owned(), count)).into()
-}
-
-fn find<'a>(recordings: &'a [Recording], path: &str) -> &'a Recording {
-    recordings
-        .iter()
-        .find(|recording| recording.path == path)
-        .unwrap_or_else(|| panic!("{path} is not in the index"))
-}
-
-/// The reason why a single file is not in the index.
-fn unfit(dataset: Dataset, path: &str) -> String {
-    let tree = tree([path]);
-    let (recordings, survey) = index(&source(dataset, &tree));
-    assert!(recordings.is_empty(), "{path}");
-    match survey.findings() {
-        [finding] => match &finding.problem {
-            Problem::Unfit(reason) => reason.clone(),
-            other => panic!("{path}: {other:?}"),
-        },
-        other => panic!("{path}: {other:?}"),
-    }
-}
 
 #[test]
 fn oulu_npu() {
@@ -467,127 +405,6 @@ fn celeba_spoof_is_labelled_by_its_json() {
         .err()
         .unwrap();
     assert!(error.to_string().contains("44 integers"), "{error}");
-}
-
-/// PADISI's tables and images by the published numbers: 1105 bona fide, attacks by category.
-fn padisi_tree() -> Tree {
-    let categories = [
-        ("m00000", 1105),
-        ("m50101", 140),
-        ("m50201", 56),
-        ("m50301", 71),
-        ("m50401", 27),
-        ("m50501", 232),
-        ("m50601", 206),
-        ("m50701", 33),
-        ("m50801", 66),
-        ("m50901", 93),
-    ];
-    let header = "transaction_id,trial_id,trial_name,modality,ground_truth,participant_id";
-    let (mut truth, mut folds) = (
-        format!("{header}\n"),
-        vec![format!("{header},partition_name\n"); 3],
-    );
-    let mut names = Vec::new();
-    let mut sample = 0;
-    for (code, count) in categories {
-        for take in 0..count {
-            let row = format!(
-                "{sample:024x},{},FACE_neutral,FACE,{code},{:03}",
-                take % 5,
-                sample % 360
-            );
-            truth += &format!("{row}\n");
-            for (fold, table) in folds.iter_mut().enumerate() {
-                let part = ["train", "valid", "test"][(sample % 360 + fold) % 3];
-                *table += &format!("{row},{part}\n");
-            }
-            names.push(format!(
-                "images/ID_{sample:024x}_{}_FACE_neutral.png",
-                take % 5
-            ));
-            sample += 1;
-        }
-    }
-    let mut files: BTreeMap<String, String> =
-        names.into_iter().map(|name| (name, "x".into())).collect();
-    let folder = "data/face_partitions/padisi_USC_FACE";
-    files.insert(format!("{folder}_ground_truth.csv"), truth);
-    for (fold, table) in folds.into_iter().enumerate() {
-        files.insert(
-            format!("{folder}_dataset_partition_3folds_part{fold}.csv"),
-            table,
-        );
-    }
-    Tree::with_contents(files.keys().map(String::as_str), |name| {
-        files[name].clone().into_bytes()
-    })
-    .unwrap()
-}
-
-#[test]
-fn padisi_is_labelled_by_its_ground_truth() {
-    let tree = padisi_tree();
-    let recordings = complete(Dataset::Padisi, &tree);
-    let expected = counts([
-        ("bona_fide", 1105),
-        ("fake_head", 71),
-        ("flexible_mask", 33),
-        ("glasses", 206),
-        ("makeup", 206),
-        ("partial", 93),
-        ("print", 56),
-        ("rigid_mask", 259),
-    ]);
-    assert_eq!(species(&recordings), expected);
-    let first = find(
-        &recordings,
-        "images/ID_000000000000000000000000_0_FACE_neutral.png",
-    );
-    assert_eq!(
-        first.folds,
-        [
-            Some(Split::Train),
-            Some(Split::Development),
-            Some(Split::Test)
-        ]
-    );
-    tree.write("padisi_USC_FACE_preprocessed.bz2", "BZh")
-        .unwrap();
-    tree.write("colour.npy", "x").unwrap();
-    let table = "row,identifier,bona_fide,pai_code\n0,ID_000000000000000000000000_0_FACE_neutral,false,m00000\n";
-    tree.write("colour.csv", table).unwrap();
-    let error = DatasetSource::new(Dataset::Padisi, tree.path(), Layout::Original)
-        .err()
-        .unwrap();
-    assert!(
-        error
-            .to_string()
-            .contains("colour.csv, line 2: bona_fide is false"),
-        "{error}"
-    );
-    tree.write("colour.csv", table.replace("false", "true"))
-        .unwrap();
-    let (_, survey) = index(&source(Dataset::Padisi, &tree));
-    let found: Vec<String> = survey
-        .findings()
-        .iter()
-        .map(|f| f.problem.to_string())
-        .collect();
-    // The row of the array and the image are two files of one recording.
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(
-        found
-            .iter()
-            .any(|text| text.contains("a second file of the recording")),
-        "{found:?}"
-    );
-    assert!(
-        found
-            .iter()
-            .any(|text| text.contains("tools/export_padisi.py")),
-        "{found:?}"
-    );
 }
 
 #[test]
