@@ -1,0 +1,369 @@
+//! Convolution with 3x3 kernels and stride 1 by Winograd's minimal filtering: S. Winograd, 1980; A.
+//! Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2015,
+//! <https://arxiv.org/abs/1509.09308>, section 4.
+//!
+//! A tile of `M x M` outputs sees `N x N` inputs, `N = M + 2`. Both are transformed so that the convolution
+//! becomes `N^2` products, where the direct form has `9 M^2`: 16 for 36, or 36 for 144. For each of the places
+//! this is one matrix product over the channels, `[channels_out, channels_in] [channels_in, tiles]`.
+
+mod phases;
+mod transform;
+mod weight;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use self::phases::Phases;
+use self::transform::{Four, Minimal, Two};
+use self::weight::TransformedWeight;
+use crate::product::{Columns, FEW_ROWS, ROWS, panel};
+use crate::scratch::Scratch;
+use crate::simd;
+
+pub(super) use self::weight::Weight;
+
+/// Tiles of a block: with fewer the weights are read too often, with more the transformed inputs and
+/// products leave the second-level cache.
+const BLOCK_TILES: usize = 32;
+/// Tiles of a batch up to which tasks are split by output channels.
+const FEW_TILES: usize = 128;
+/// Floats of the transformed weights of a group of output channels, for half of the second-level cache.
+const GROUP_FLOATS: usize = 128 * 1024;
+/// Lanes of the widest vector.
+const LANES: usize = 16;
+
+/// Size of the tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// `F(2x2, 3x3)`
+    Two,
+    /// `F(4x4, 3x3)`
+    Four,
+}
+
+impl Form {
+    /// The form for maps of `size`: larger tiles multiply less, but small maps have few of them, and their
+    /// weights are larger. The batch has no say: an image would depend on its companions.
+    fn of(size: [usize; 2]) -> Self {
+        if size[0] * size[1] >= 2048 {
+            Self::Four
+        } else {
+            Self::Two
+        }
+    }
+
+    /// Outputs along a side of a tile.
+    fn side(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+
+    /// Products of a tile.
+    fn places(self) -> usize {
+        (self.side() + 2).pow(2)
+    }
+}
+
+/// A convolution of a batch.
+pub(super) struct Winograd<'a> {
+    /// `[batch_size, channels_in, height, width]`
+    pub(super) source: &'a [f32],
+    /// Height and width.
+    pub(super) size: [usize; 2],
+    pub(super) weight: Weight<'a>,
+    pub(super) bias: Option<&'a [f32]>,
+}
+
+impl Winograd<'_> {
+    /// Computes `output`, `[batch_size, channels_out, height, width]`; whether all of it is finite.
+    pub(super) fn run(&self, output: &mut [f32]) -> bool {
+        let form = Form::of(self.size);
+        let [channels_out, _] = self.weight.channels();
+        let batch_size = output.len() / (channels_out * self.size[0] * self.size[1]);
+        let [rows, columns] = self.size.map(|size| size.div_ceil(form.side()));
+        let threads = rayon::current_num_threads();
+        if batch_size * rows * columns <= FEW_TILES {
+            return self.by_channels(form, output, threads);
+        }
+        // A task is a band of an image, or some small images.
+        let band = (BLOCK_TILES / columns).clamp(1, rows);
+        let images = (BLOCK_TILES / (rows * columns)).clamp(1, batch_size.div_ceil(threads));
+        let bands = rows.div_ceil(band);
+        let mut outputs: Vec<Vec<&mut [f32]>> = Vec::new();
+        outputs.resize_with(batch_size.div_ceil(images) * bands, Vec::new);
+        let [height, width] = self.size;
+        for (i, plane) in output.chunks_mut(height * width).enumerate() {
+            let first = i / channels_out / images * bands;
+            let parts = plane.chunks_mut(band * form.side() * width);
+            for (outputs, part) in outputs[first..].iter_mut().zip(parts) {
+                outputs.push(part);
+            }
+        }
+        let weight = TransformedWeight::new(&self.weight, form);
+        self.run_tasks(outputs, |t, outputs| {
+            let (image, row) = (t / bands * images, t % bands * band);
+            Task {
+                operands: self,
+                form,
+                weight: Some(&weight),
+                images: image..image + outputs.len() / channels_out,
+                rows: row..(row + band).min(rows),
+                channels: 0..channels_out,
+                outputs,
+            }
+        })
+    }
+
+    /// Every task makes some channels of all images and transforms their weights alone: inputs are
+    /// transformed once a task, but there is nothing that tasks wait for.
+    fn by_channels(&self, form: Form, output: &mut [f32], threads: usize) -> bool {
+        let [channels_out, _] = self.weight.channels();
+        let [height, width] = self.size;
+        let pixels = height * width;
+        let batch_size = output.len() / (channels_out * pixels);
+        let panels = channels_out.div_ceil(ROWS);
+        let group = panels.div_ceil(threads.min(panels)) * ROWS;
+        let mut outputs: Vec<Vec<&mut [f32]>> = Vec::new();
+        outputs.resize_with(channels_out.div_ceil(group), Vec::new);
+        for (i, plane) in output.chunks_mut(pixels).enumerate() {
+            outputs[i % channels_out / group].push(plane);
+        }
+        self.run_tasks(outputs, |t, outputs| Task {
+            operands: self,
+            form,
+            weight: None,
+            images: 0..batch_size,
+            rows: 0..height.div_ceil(form.side()),
+            channels: t * group..channels_out.min((t + 1) * group),
+            outputs,
+        })
+    }
+
+    /// Runs the task of each set of outputs; whether all are finite.
+    fn run_tasks<'a>(
+        &self,
+        outputs: Vec<Vec<&'a mut [f32]>>,
+        task: impl Fn(usize, Vec<&'a mut [f32]>) -> Task<'a> + Sync,
+    ) -> bool {
+        let finite = AtomicBool::new(true);
+        outputs
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(t, outputs)| {
+                if !simd::dispatch(task(t, outputs)) {
+                    finite.store(false, Ordering::Relaxed);
+                }
+            });
+        finite.into_inner()
+    }
+}
+
+/// Some channels of some rows of tiles of some images.
+struct Task<'a> {
+    operands: &'a Winograd<'a>,
+    form: Form,
+    /// The transformed weights, or none: the task makes those of its channels.
+    weight: Option<&'a TransformedWeight>,
+    images: Range<usize>,
+    /// Rows of tiles of each image.
+    rows: Range<usize>,
+    channels: Range<usize>,
+    /// Those rows of `[images, channels]`.
+    outputs: Vec<&'a mut [f32]>,
+}
+
+impl WithSimd for Task<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        match (self.form, S::REGISTER_COUNT >= 32) {
+            (Form::Two, true) => self.run::<S, Two, 2, 4, ROWS>(simd),
+            (Form::Two, false) => self.run::<S, Two, 2, 4, FEW_ROWS>(simd),
+            (Form::Four, true) => self.run::<S, Four, 4, 6, ROWS>(simd),
+            (Form::Four, false) => self.run::<S, Four, 4, 6, FEW_ROWS>(simd),
+        }
+    }
+}
+
+/// A buffer of `[place][channel][tile]`.
+struct Places {
+    values: Scratch,
+    /// Floats of a place and of a channel of it.
+    place: usize,
+    stride: usize,
+}
+
+impl Places {
+    /// With room for the nonsense beyond the last tile that whole vectors write.
+    fn new(places: usize, channels: usize, tiles: usize) -> Self {
+        let stride = (tiles + LANES).next_multiple_of(LANES);
+        let place = channels * stride + LANES;
+        Self {
+            values: Scratch::new(places * place),
+            place,
+            stride,
+        }
+    }
+}
+
+impl Task<'_> {
+    #[inline(always)]
+    fn run<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize, const R: usize>(
+        mut self,
+        simd: S,
+    ) -> bool {
+        let operands = self.operands;
+        let [_, channels_in] = operands.weight.channels();
+        let tiles = self.images.len() * self.rows.len() * operands.size[1].div_ceil(M);
+        let group = (GROUP_FLOATS / (N * N * channels_in) / R * R).max(R);
+        let group = group.min(self.channels.len());
+        let mut inputs = Places::new(N * N, channels_in, tiles);
+        let mut products = Places::new(N * N, group, tiles);
+        self.transform_inputs::<S, F, M, N>(simd, &mut inputs);
+        let mut finite = true;
+        for first in self.channels.clone().step_by(group) {
+            let channels = first..self.channels.end.min(first + group);
+            let part = self
+                .weight
+                .is_none()
+                .then(|| TransformedWeight::part(&operands.weight, self.form, channels.clone()));
+            let weight = self.weight.or(part.as_ref()).expect("one of the two");
+            let columns = tiles.next_multiple_of(S::F32_LANES);
+            for place in 0..N * N {
+                let right = Columns {
+                    values: &inputs.values[place * inputs.place..],
+                    columns,
+                    stride: inputs.stride,
+                };
+                let stride = products.stride;
+                let products = &mut products.values[place * products.place..];
+                for (p, products) in products[..channels.len() * stride]
+                    .chunks_mut(R * stride)
+                    .enumerate()
+                {
+                    let count = products.len() / stride;
+                    let first = channels.start + p * R;
+                    let left: [&[f32]; R] =
+                        core::array::from_fn(|r| weight.row(first + r.min(count - 1), place));
+                    let left = |k: usize| core::array::from_fn(|r| left[r][k]);
+                    panel::<S, R>(
+                        simd,
+                        channels_in,
+                        left,
+                        right,
+                        products,
+                        stride,
+                        count,
+                        None,
+                    );
+                }
+            }
+            finite &= self.transform_outputs::<S, F, M, N>(simd, &products, channels);
+        }
+        finite
+    }
+
+    #[inline(always)]
+    fn transform_inputs<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(
+        &self,
+        simd: S,
+        inputs: &mut Places,
+    ) {
+        let [height, width] = self.operands.size;
+        let [_, channels_in] = self.operands.weight.channels();
+        let columns = width.div_ceil(M);
+        let count = self.rows.len();
+        let mut phases = Phases::<M, N>::new(count, columns);
+        for (i, image) in self.images.clone().enumerate() {
+            for c in 0..channels_in {
+                let at = (image * channels_in + c) * height * width;
+                let plane = &self.operands.source[at..][..height * width];
+                phases.fill(plane, width, self.rows.start, count);
+                let to = &mut inputs.values[c * inputs.stride + i * count * columns..];
+                phases.transform::<S, F>(simd, count, to, inputs.place);
+            }
+        }
+    }
+
+    /// Whether all outputs are finite.
+    #[inline(always)]
+    fn transform_outputs<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        products: &Places,
+        channels: Range<usize>,
+    ) -> bool {
+        let [_, width] = self.operands.size;
+        let columns = width.div_ceil(M);
+        let mut finite = true;
+        for image in 0..self.images.len() {
+            for (p, c) in channels.clone().enumerate() {
+                let bias = self.operands.bias.map_or(0.0, |bias| bias[c]);
+                let at = image * self.channels.len() + c - self.channels.start;
+                for (r, to) in self.outputs[at].chunks_mut(M * width).enumerate() {
+                    let tile = (image * self.rows.len() + r) * columns;
+                    let from = &products.values[p * products.stride + tile..];
+                    finite &= output_row::<S, F, M, N>(simd, from, products.place, bias, to, width);
+                }
+            }
+        }
+        finite
+    }
+}
+
+/// `A^T m A` of one row of tiles of one channel: up to `M` rows of `width` outputs. Whether all are
+/// finite.
+#[inline(always)]
+fn output_row<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(
+    simd: S,
+    products: &[f32],
+    stride: usize,
+    bias: f32,
+    output: &mut [f32],
+    width: usize,
+) -> bool {
+    const EXPONENT: u32 = 0x7F80_0000;
+    let zero = simd.splat_f32s(0.0);
+    let bias = simd.splat_f32s(bias);
+    for x in (0..width.div_ceil(M)).step_by(S::F32_LANES) {
+        let mut columns = [[zero; M]; N];
+        for (dx, column) in columns.iter_mut().enumerate() {
+            let mut values = [zero; N];
+            for (dy, value) in values.iter_mut().enumerate() {
+                let from = &products[(N * dy + dx) * stride + x..][..S::F32_LANES];
+                *value = S::as_simd_f32s(from).0[0];
+            }
+            *column = F::output(simd, values);
+        }
+        for (dy, output) in output.chunks_exact_mut(width).enumerate() {
+            let mut row = [zero; N];
+            for (value, column) in row.iter_mut().zip(&columns) {
+                *value = column[dy];
+            }
+            let mut parts = [[0.0_f32; LANES]; M];
+            for (part, value) in parts.iter_mut().zip(F::output(simd, row)) {
+                let (to, _) = S::as_mut_simd_f32s(&mut part[..S::F32_LANES]);
+                to[0] = simd.add_f32s(value, bias);
+            }
+            let last = width.min(M * (x + S::F32_LANES));
+            let (tiles, rest) = output[M * x..last].as_chunks_mut::<M>();
+            for (i, tile) in tiles.iter_mut().enumerate() {
+                *tile = core::array::from_fn(|j| parts[j][i]);
+            }
+            let whole = tiles.len();
+            for (value, part) in rest.iter_mut().zip(&parts) {
+                *value = part[whole];
+            }
+        }
+    }
+    let largest = output.iter().fold(0, |largest, value| {
+        (value.to_bits() & EXPONENT).max(largest)
+    });
+    largest < EXPONENT
+}
