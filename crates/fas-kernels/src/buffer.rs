@@ -1,6 +1,7 @@
 //! Reading and making Flex tensors.
 
 use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{FlexTensor, Layout};
@@ -61,6 +62,49 @@ pub(crate) fn tensor_of(values: Vec<f32>, shape: Shape) -> FlexTensor {
     )
 }
 
+/// Floats from which memory is worth keeping: smaller buffers the allocator keeps itself.
+const LARGE: usize = 1024 * 1024;
+/// Buffers kept at most.
+const KEPT: usize = 4;
+
+/// Memory of large tensors that kernels consumed. Back from the system it would be zeroed page by page, which
+/// takes longer than most kernels take to fill it.
+static CONSUMED: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+
+/// Takes the memory of a large `f32` tensor that nobody else holds, for a later [`output`].
+pub(crate) fn recycle(tensor: FlexTensor) {
+    let len = tensor.shape().num_elements();
+    if len < LARGE || tensor.dtype() != DType::F32 || !tensor.is_unique() || !tensor.is_contiguous()
+    {
+        return;
+    }
+    let (bytes, ..) = tensor.into_data().into_parts();
+    if let Ok(values) = bytes.try_into_vec::<f32>() {
+        let mut consumed = CONSUMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if consumed.len() == KEPT {
+            consumed.remove(0);
+        }
+        consumed.push(values);
+    }
+}
+
+/// `len` values for a kernel that writes all of them: zeros, or for a large output whatever a consumed tensor
+/// held.
+pub(crate) fn output(len: usize) -> Vec<f32> {
+    if len >= LARGE {
+        let mut consumed = CONSUMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = (0..consumed.len())
+            .filter(|&i| (len..=2 * len).contains(&consumed[i].len()))
+            .min_by_key(|&i| consumed[i].len());
+        if let Some(i) = fitting {
+            let mut values = consumed.swap_remove(i);
+            values.truncate(len);
+            return values;
+        }
+    }
+    vec![0.0; len]
+}
+
 /// Applies `f` to each `len` values of `tensor` and the `side_len` values of `side` that go with
 /// them; `f` overwrites its first slice. In place if nobody else holds the tensor.
 ///
@@ -113,4 +157,31 @@ fn copied(source: &[f32]) -> Vec<f32> {
     let mut output = output.into_flattened();
     output.extend_from_slice(tail);
     output
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_consumed_tensors_serves_again() {
+        let large = |value| tensor(vec![value; LARGE], [LARGE]);
+        let (shared, small) = (large(1.0), tensor(vec![2.0; 8], [8]));
+        let other = shared.clone();
+        let address = |values: &[f32]| values.as_ptr();
+        // Held by somebody else, and too small: neither is taken.
+        recycle(shared);
+        recycle(small);
+        assert_ne!(address(&output(LARGE)), address(other.storage::<f32>()));
+        assert_eq!(other.storage::<f32>()[LARGE - 1], 1.0);
+        let consumed = address(other.storage::<f32>());
+        recycle(other);
+        // The smallest that is large enough, and not much too large.
+        assert_ne!(address(&output(LARGE + 1)), consumed);
+        assert_eq!(address(&output(LARGE)), consumed);
+        for value in 0..2 * KEPT {
+            recycle(large(value as f32));
+        }
+        assert!(CONSUMED.lock().unwrap().len() <= KEPT);
+    }
 }

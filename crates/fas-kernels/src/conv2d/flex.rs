@@ -10,7 +10,7 @@ use super::gather::{Gather, PackedWeight, Source, Target};
 use super::layout::PaddedLayout;
 use super::weight_gradient::WeightGradient;
 use super::winograd::{Weight, Winograd};
-use crate::buffer::{all_f32, dims, read, tensor};
+use crate::buffer::{all_f32, dims, output, read, recycle, tensor};
 use crate::scratch::Scratch;
 use crate::simd;
 
@@ -76,6 +76,46 @@ impl Case {
             && self.input[0] * self.input[1] >= 64
     }
 
+    /// The convolution.
+    fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+        if self.suits_winograd() {
+            let weight = Weight {
+                values: weight,
+                size: [self.channels_out, self.channels_in],
+                turned: false,
+            };
+            if let Some(output) = self.winograd(x, weight, Some(bias)) {
+                return output;
+            }
+        }
+        let layout = PaddedLayout::input(self.input, self.kernel, self.stride);
+        let taps: Vec<usize> = (0..self.taps()).collect();
+        let packed = PackedWeight::new(
+            weight,
+            [self.channels_out, self.channels_in],
+            [self.channels_in * taps.len(), taps.len()],
+            &taps,
+        );
+        let target = Target::dense(self.output);
+        let mut output = output(self.batch_size * self.channels_out * target.plane);
+        Gather {
+            source: if needs_no_padding(self.input, &layout) {
+                Source::Padded(x)
+            } else {
+                Source::Plain(x)
+            },
+            layout: &layout,
+            channels_in: self.channels_in,
+            channels_out: self.channels_out,
+            taps: &layout.taps,
+            weight: &packed,
+            bias: Some(bias),
+            target,
+        }
+        .run(&mut output);
+        output
+    }
+
     /// Convolution of stride 1 of maps in `source`; `None` if a result is not finite, for then one
     /// value may have spoilt others of its tile.
     fn winograd(
@@ -86,7 +126,7 @@ impl Case {
     ) -> Option<Vec<f32>> {
         let pixels = self.input[0] * self.input[1];
         let [channels, _] = weight.channels();
-        let mut output = vec![0.0; self.batch_size * channels * pixels];
+        let mut output = output(self.batch_size * channels * pixels);
         let finite = Winograd {
             source,
             size: self.input,
@@ -137,46 +177,8 @@ pub(crate) fn forward(
     let Some(case) = Case::new(x_dims, weight_dims, &options).filter(|_| same_type) else {
         return Flex::conv2d(x, weight, Some(bias), options);
     };
-    let (x, weight, bias) = (read(&x), read(&weight), read(&bias));
-    if case.suits_winograd() {
-        let weight = Weight {
-            values: &weight,
-            size: [case.channels_out, case.channels_in],
-            turned: false,
-        };
-        let output = case.winograd(&x, weight, Some(&bias));
-        if let Some(output) = output {
-            return tensor(
-                output,
-                [case.batch_size, case.channels_out, x_dims[2], x_dims[3]],
-            );
-        }
-    }
-    let layout = PaddedLayout::input(case.input, case.kernel, case.stride);
-    let taps: Vec<usize> = (0..case.taps()).collect();
-    let packed = PackedWeight::new(
-        &weight,
-        [case.channels_out, case.channels_in],
-        [case.channels_in * taps.len(), taps.len()],
-        &taps,
-    );
-    let target = Target::dense(case.output);
-    let mut output = vec![0.0; case.batch_size * case.channels_out * target.plane];
-    Gather {
-        source: if needs_no_padding(case.input, &layout) {
-            Source::Padded(&x)
-        } else {
-            Source::Plain(&x)
-        },
-        layout: &layout,
-        channels_in: case.channels_in,
-        channels_out: case.channels_out,
-        taps: &layout.taps,
-        weight: &packed,
-        bias: Some(&bias),
-        target,
-    }
-    .run(&mut output);
+    let output = case.forward(&read(&x), &read(&weight), &read(&bias));
+    recycle(x);
     let size = |axis: usize| (x_dims[axis] - 1) / case.stride + 1;
     tensor(
         output,

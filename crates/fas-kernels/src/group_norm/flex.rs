@@ -6,14 +6,19 @@
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{Flex, FlexTensor};
 use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::{GroupNormOptions, reference};
-use crate::buffer::{all_f32, overwrite, read, tensor};
+use crate::buffer::{all_f32, output, overwrite, read, tensor, tensor_of};
 use crate::silu::vector::{silu, silu_slope};
 use crate::simd;
 
 /// Floats a rayon job should have at least.
 const JOB: usize = 8 * 1024;
+/// Floats that stay in the first-level cache.
+const BLOCK: usize = 4 * 1024;
+/// Floats from which an output is not worth filling twice, with a copy first.
+const FRESH: usize = 1024 * 1024;
 
 /// Sizes of the groups.
 #[derive(Clone, Copy, Debug)]
@@ -71,21 +76,41 @@ pub(crate) fn forward(
     }
     let groups = Groups::new(&x, &options);
     let (weight, bias, scale, shift) = (read(&weight), read(&bias), read(&scale), read(&shift));
-    let mut none = vec![(); x.shape()[0] * options.num_groups];
+    let affine = |g: usize, c: usize| {
+        let index = g * groups.channels_each + c;
+        affine(index, groups.channels, &weight, &bias, &scale, &shift)
+    };
+    let shape = x.shape();
+    if !x.is_unique() && shape.num_elements() >= FRESH {
+        let source = read(&x);
+        let mut output = output(source.len());
+        output
+            .par_chunks_mut(groups.len())
+            .zip(source.par_chunks(groups.len()))
+            .enumerate()
+            .for_each(|(g, (values, source))| {
+                simd::dispatch(Forward {
+                    source: Some(source),
+                    values,
+                    pixels: groups.pixels,
+                    affine: |c| affine(g, c),
+                    options,
+                });
+            });
+        return tensor_of(output, shape);
+    }
+    let mut none = vec![(); shape[0] * options.num_groups];
     overwrite(
         x,
         groups.len(),
         groups.min_job(),
         (&mut none, 1),
         |g, values, _| {
-            let affine = |c: usize| {
-                let index = g * groups.channels_each + c;
-                affine(index, groups.channels, &weight, &bias, &scale, &shift)
-            };
             simd::dispatch(Forward {
+                source: None,
                 values,
                 pixels: groups.pixels,
-                affine,
+                affine: |c| affine(g, c),
                 options,
             });
         },
@@ -136,8 +161,28 @@ pub(crate) fn gradients(
 }
 
 /// Mean of a group and `1 / sqrt(var + epsilon)`.
+///
+/// A block stays in the first-level cache between its mean and its squares, so a large group is read once:
+/// T. Chan, G. Golub, R. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+/// Variances", 1979, equation 2.1.
 #[inline(always)]
 fn statistics<S: Simd>(simd: S, x: &[f32], epsilon: f64) -> (f32, f32) {
+    let (mut count, mut mean, mut squares) = (0.0_f64, 0.0_f64, 0.0_f64);
+    for block in x.chunks(BLOCK) {
+        let len = block.len() as f64;
+        let (block_mean, block_squares) = block_statistics(simd, block);
+        let distance = block_mean - mean;
+        squares += block_squares + distance * distance * (count * len / (count + len));
+        count += len;
+        mean += distance * (len / count);
+    }
+    let variance = squares / count;
+    (mean as f32, (1.0 / (variance + epsilon).sqrt()) as f32)
+}
+
+/// Mean of a block, and the sum of the squared distances from it.
+#[inline(always)]
+fn block_statistics<S: Simd>(simd: S, x: &[f32]) -> (f64, f64) {
     let zero = simd.splat_f32s(0.0);
     let (vectors, tail) = S::as_simd_f32s(x);
     let (fours, rest) = vectors.as_chunks::<4>();
@@ -166,8 +211,7 @@ fn statistics<S: Simd>(simd: S, x: &[f32], epsilon: f64) -> (f32, f32) {
         sums[0] = simd.mul_add_e_f32s(x, x, sums[0]);
     }
     let total = reduce(simd, sums) + tail.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>();
-    let variance = f64::from(total) / x.len() as f64;
-    (mean, (1.0 / (variance + epsilon).sqrt()) as f32)
+    (f64::from(mean), f64::from(total))
 }
 
 #[inline(always)]
@@ -175,8 +219,10 @@ fn reduce<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> f32 {
     simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
 }
 
-/// Normalises one group in place.
+/// Normalises one group.
 struct Forward<'a, A> {
+    /// The group, or none if it already stands in `values`.
+    source: Option<&'a [f32]>,
     values: &'a mut [f32],
     pixels: usize,
     affine: A,
@@ -188,24 +234,57 @@ impl<A: Fn(usize) -> [f32; 2]> WithSimd for Forward<'_, A> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (mean, inverse_deviation) = statistics(simd, self.values, self.options.epsilon);
+        let Self {
+            source,
+            values,
+            pixels,
+            affine,
+            options,
+        } = self;
+        let group = source.unwrap_or(values);
+        let (mean, inverse_deviation) = statistics(simd, group, options.epsilon);
         let mean = simd.splat_f32s(mean);
-        for (c, values) in self.values.chunks_exact_mut(self.pixels).enumerate() {
-            let [factor, offset] = (self.affine)(c);
+        for (c, values) in values.chunks_exact_mut(pixels).enumerate() {
+            let [factor, offset] = affine(c);
             let factor = simd.splat_f32s(factor * inverse_deviation);
             let offset = simd.splat_f32s(offset);
-            let (vectors, tail) = S::as_mut_simd_f32s(values);
-            for value in vectors {
-                let y = simd.mul_add_e_f32s(simd.sub_f32s(*value, mean), factor, offset);
-                *value = if self.options.silu { silu(simd, y) } else { y };
-            }
-            if !tail.is_empty() {
-                let x = simd.partial_load_f32s(tail);
-                let y = simd.mul_add_e_f32s(simd.sub_f32s(x, mean), factor, offset);
-                let y = if self.options.silu { silu(simd, y) } else { y };
-                simd.partial_store_f32s(tail, y);
+            let line = Line {
+                mean,
+                factor,
+                offset,
+                silu: options.silu,
+            };
+            for (b, values) in values.chunks_mut(BLOCK).enumerate() {
+                if let Some(source) = source {
+                    values.copy_from_slice(&source[c * pixels + b * BLOCK..][..values.len()]);
+                }
+                let (vectors, tail) = S::as_mut_simd_f32s(values);
+                for value in vectors {
+                    *value = line.at(simd, *value);
+                }
+                if !tail.is_empty() {
+                    let last = line.at(simd, simd.partial_load_f32s(tail));
+                    simd.partial_store_f32s(tail, last);
+                }
             }
         }
+    }
+}
+
+/// `factor (x - mean) + offset`, and the activation.
+#[derive(Clone, Copy)]
+struct Line<V> {
+    mean: V,
+    factor: V,
+    offset: V,
+    silu: bool,
+}
+
+impl<V> Line<V> {
+    #[inline(always)]
+    fn at<S: Simd<f32s = V>>(self, simd: S, x: V) -> V {
+        let y = simd.mul_add_e_f32s(simd.sub_f32s(x, self.mean), self.factor, self.offset);
+        if self.silu { silu(simd, y) } else { y }
     }
 }
 
