@@ -10,6 +10,7 @@ use burn::nn::{
 };
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
+use fas_kernels::add;
 
 use crate::Resample;
 use crate::ops::{conv2d, group_norm_modulated_silu, group_norm_silu};
@@ -102,7 +103,7 @@ impl ResidualBlock {
             Some(conv) => conv2d(conv, skip),
             None => skip,
         };
-        skip + hidden
+        add(skip, hidden)
     }
 }
 

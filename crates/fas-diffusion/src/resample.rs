@@ -1,9 +1,8 @@
-//! Halving and doubling of maps, as in guided-diffusion; pixels as channels; repetition of a batch.
+//! Direction of halving and doubling, as in guided-diffusion; pixels as channels; repetition of a batch.
 
 use burn::config::Config;
 use burn::tensor::Tensor;
-use burn::tensor::module::avg_pool2d;
-use burn::tensor::ops::AvgPoolOptions;
+use fas_kernels::{average_2x2, nearest_2x};
 
 /// Direction of a change of resolution.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -25,19 +24,6 @@ impl Resample {
             Self::Up => nearest_2x(input),
         }
     }
-}
-
-fn average_2x2(input: Tensor<4>) -> Tensor<4> {
-    avg_pool2d(input, AvgPoolOptions::new([2, 2]).with_stride([2, 2]))
-}
-
-/// Nearest neighbour by repetition: a copy, with a sum as its gradient.
-pub(crate) fn nearest_2x(input: Tensor<4>) -> Tensor<4> {
-    let [batch_size, channels, height, width] = input.dims();
-    input
-        .reshape([batch_size, channels, height, 1, width, 1])
-        .expand([batch_size, channels, height, 2, width, 2])
-        .reshape([batch_size, channels, 2 * height, 2 * width])
 }
 
 /// The batch over and over until it has `batch_size` entries, a multiple of what it has.

@@ -7,7 +7,9 @@ use burn::backend::tensor::FloatTensor;
 use crate::KernelOps;
 use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
-use crate::{attention, conv2d, gelu, group_norm, silu, softmax};
+#[cfg(feature = "flex")]
+use crate::join;
+use crate::{attention, conv2d, gelu, group_norm, resample, silu, softmax};
 
 /// The forward convolution is Burn's own, see `conv2d::cube`.
 #[cfg(feature = "cubecl")]
@@ -172,6 +174,22 @@ impl KernelOps for burn::backend::Flex {
         group_norm::flex::gradients(x, gradient, weight, bias, scale, shift, options)
     }
 
+    fn double_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        resample::flex::double(x, factor)
+    }
+
+    fn halve_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        resample::flex::halve(x, factor)
+    }
+
+    fn add_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        join::flex::add(a, b)
+    }
+
+    fn concat_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        join::flex::concat(a, b)
+    }
+
     fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         silu::flex::forward(x)
     }
@@ -251,6 +269,14 @@ impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         options: GroupNormOptions,
     ) -> FloatTensor<Self> {
         group_norm::autodiff::forward::<B, C>([x, weight, bias, scale, shift], options)
+    }
+
+    fn double_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        resample::autodiff::double::<B, C>(x, factor)
+    }
+
+    fn halve_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        resample::autodiff::halve::<B, C>(x, factor)
     }
 
     fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {

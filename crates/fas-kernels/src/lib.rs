@@ -28,9 +28,11 @@ mod elementwise;
 mod exp;
 mod gelu;
 mod group_norm;
+mod join;
 mod ops;
 #[cfg(feature = "flex")]
 mod product;
+mod resample;
 #[cfg(feature = "flex")]
 mod scratch;
 mod silu;
@@ -42,6 +44,8 @@ pub use attention::attention;
 pub use conv2d::conv2d;
 pub use gelu::{GeluForm, gelu};
 pub use group_norm::{GroupNormOptions, group_norm};
+pub use join::{add, concat_channels};
 pub use ops::KernelOps;
+pub use resample::{average_2x2, nearest_2x};
 pub use silu::silu;
 pub use softmax::softmax;

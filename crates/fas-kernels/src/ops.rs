@@ -5,7 +5,7 @@ use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
 use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
-use crate::{attention, conv2d, gelu, group_norm, silu, softmax};
+use crate::{attention, conv2d, gelu, group_norm, resample, silu, softmax};
 
 /// Operations this crate adds to a backend, and their gradients.
 ///
@@ -96,6 +96,34 @@ pub trait KernelOps: Backend {
         options: GroupNormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         group_norm::reference::gradients::<Self>(x, gradient, weight, bias, scale, shift, options)
+    }
+
+    /// `factor` times each pixel as a square of 2x2, see [`crate::nearest_2x()`].
+    #[allow(unused_variables)]
+    #[fusion(dtype = x, shape = burn::tensor::Shape::new([x[0], x[1], 2 * x[2], 2 * x[3]]))]
+    fn double_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        resample::reference::double::<Self>(x, factor)
+    }
+
+    /// `factor` times the sum of each square of 2x2 pixels, see [`crate::average_2x2()`].
+    #[allow(unused_variables)]
+    #[fusion(dtype = x, shape = burn::tensor::Shape::new([x[0], x[1], x[2] / 2, x[3] / 2]))]
+    fn halve_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        resample::reference::halve::<Self>(x, factor)
+    }
+
+    /// Sum of two tensors of one shape, see [`crate::add()`].
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn add_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_add(a, b)
+    }
+
+    /// Channels of both, see [`crate::concat_channels()`].
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn concat_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_cat(vec![a, b], 1)
     }
 
     /// Sigmoid linear unit, see [`crate::silu()`].

@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, Linear};
 use burn::tensor::{Int, Tensor, assert_shape};
+use fas_kernels::{concat_channels, nearest_2x};
 
 pub use condition::StyleCondition;
 pub use config::{FusionPlacement, LevelChange, UNetConfig};
@@ -15,7 +16,7 @@ pub use config::{FusionPlacement, LevelChange, UNetConfig};
 use self::condition::StyleFeed;
 use crate::block::ResidualBlock;
 use crate::ops::{conv2d, group_norm_silu};
-use crate::resample::{channels_to_patches, nearest_2x, patches_to_channels, repeat_to};
+use crate::resample::{channels_to_patches, patches_to_channels, repeat_to};
 use crate::{Resample, StyleFeatures, StyleFusion, TimeEmbedding};
 
 /// Maps of pixel gains: three for the noised image, three for the live face.
@@ -184,7 +185,7 @@ impl UNet {
         for (index, block) in self.decoder.iter().enumerate() {
             let skip = skips.pop().expect("one skip a decoder block");
             let skip = repeat_to(skip, hidden.dims()[0]);
-            hidden = block.forward(Tensor::cat(vec![hidden, skip], 1), &embedding, &mut style);
+            hidden = block.forward(concat_channels(hidden, skip), &embedding, &mut style);
             observe(&format!("output_blocks.{index}"), &hidden);
         }
         let batch_size = hidden.dims()[0];
