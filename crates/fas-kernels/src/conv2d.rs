@@ -13,6 +13,8 @@ pub(crate) mod flex;
 mod gather;
 #[cfg(feature = "flex")]
 mod layout;
+#[cfg(feature = "flex")]
+mod pointwise;
 pub(crate) mod reference;
 #[cfg(feature = "flex")]
 mod weight_gradient;

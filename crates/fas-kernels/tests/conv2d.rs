@@ -461,6 +461,32 @@ fn transformed_gradients_equal_burn() {
 
 #[cfg(feature = "flex")]
 #[test]
+fn pixels_of_large_maps_equal_burn() {
+    let device = Device::flex().autodiff();
+    for (batch_size, channels, size) in [
+        (1, [1, 1], [64, 32]),
+        (3, [33, 17], [47, 45]),
+        (2, [5, 50], [1, 2049]),
+        (1, [130, 7], [64, 128]),
+    ] {
+        let case = Case {
+            batch_size,
+            channels,
+            size,
+            kernel: 1,
+            stride: 1,
+            bias: true,
+        };
+        let ours = run(case.inputs(&device), case.options(), fast_conv);
+        let burn = run(case.inputs(&device), case.options(), burn_conv);
+        for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
+            assert_close(ours, burn, 1e-5, &format!("{name} of {case:?}"));
+        }
+    }
+}
+
+#[cfg(feature = "flex")]
+#[test]
 fn one_bad_value_does_not_spoil_its_tile() {
     let device = Device::flex();
     let bad_values = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38];

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::gather::{Gather, PackedWeight, Source, Target};
 use super::layout::PaddedLayout;
+use super::pointwise::Pointwise;
 use super::weight_gradient::WeightGradient;
 use super::winograd::{Weight, Winograd};
 use crate::buffer::{all_f32, dims, output, read, recycle, tensor};
@@ -76,6 +77,12 @@ impl Case {
             && self.input[0] * self.input[1] >= 64
     }
 
+    /// Whether planes are so large that channels are better gathered first. The batch has no say here
+    /// either.
+    fn suits_pointwise(&self) -> bool {
+        self.kernel == 1 && self.stride == 1 && self.input[0] * self.input[1] >= 2048
+    }
+
     /// The convolution.
     fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
         if self.suits_winograd() {
@@ -87,6 +94,18 @@ impl Case {
             if let Some(output) = self.winograd(x, weight, Some(bias)) {
                 return output;
             }
+        }
+        if self.suits_pointwise() {
+            let pixels = self.input[0] * self.input[1];
+            let mut output = output(self.batch_size * self.channels_out * pixels);
+            Pointwise {
+                source: x,
+                weight,
+                bias,
+                pixels,
+            }
+            .run(&mut output);
+            return output;
         }
         let layout = PaddedLayout::input(self.input, self.kernel, self.stride);
         let taps: Vec<usize> = (0..self.taps()).collect();

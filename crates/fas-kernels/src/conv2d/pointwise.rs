@@ -1,0 +1,129 @@
+//! Convolution with 1x1 kernels and stride 1 of large maps.
+//!
+//! A task multiplies the weights with a block of an image's pixels, copied to one place first: planes of a
+//! large map often lie a power of two apart, where all channels of a pixel fall into the same few sets of
+//! every cache.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::product::{Columns, FEW_ROWS, ROWS, panel, rows_of};
+use crate::scratch::Scratch;
+use crate::simd;
+
+/// Pixels of a block.
+const BLOCK: usize = 128;
+/// Lanes of the widest vector: a gap that keeps rows of a block out of each other's sets.
+const LANES: usize = 16;
+
+/// A convolution of a batch.
+pub(super) struct Pointwise<'a> {
+    /// `[batch_size, channels_in, pixels]`
+    pub(super) source: &'a [f32],
+    /// `[channels_out, channels_in]`
+    pub(super) weight: &'a [f32],
+    /// `[channels_out]`
+    pub(super) bias: &'a [f32],
+    pub(super) pixels: usize,
+}
+
+impl Pointwise<'_> {
+    /// Computes `output`, `[batch_size, channels_out, pixels]`.
+    pub(super) fn run(&self, output: &mut [f32]) {
+        let channels_out = self.bias.len();
+        let blocks = self.pixels.div_ceil(BLOCK);
+        let batch_size = output.len() / (channels_out * self.pixels);
+        let mut outputs: Vec<Vec<&mut [f32]>> = Vec::new();
+        outputs.resize_with(batch_size * blocks, Vec::new);
+        for (i, plane) in output.chunks_mut(self.pixels).enumerate() {
+            let image = &mut outputs[i / channels_out * blocks..];
+            for (outputs, part) in image.iter_mut().zip(plane.chunks_mut(BLOCK)) {
+                outputs.push(part);
+            }
+        }
+        outputs
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(t, outputs)| {
+                simd::dispatch(Task {
+                    operands: self,
+                    image: t / blocks,
+                    first: t % blocks * BLOCK,
+                    outputs,
+                });
+            });
+    }
+}
+
+/// A block of an image's pixels.
+struct Task<'a> {
+    operands: &'a Pointwise<'a>,
+    image: usize,
+    /// First pixel.
+    first: usize,
+    /// The block in each output channel.
+    outputs: Vec<&'a mut [f32]>,
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if S::REGISTER_COUNT >= 32 {
+            self.run::<S, ROWS>(simd);
+        } else {
+            self.run::<S, FEW_ROWS>(simd);
+        }
+    }
+}
+
+impl Task<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, simd: S) {
+        let Pointwise {
+            source,
+            weight,
+            bias,
+            pixels,
+        } = *self.operands;
+        let channels_in = weight.len() / bias.len();
+        let count = self.outputs[0].len();
+        let columns = count.next_multiple_of(S::F32_LANES);
+        let stride = BLOCK + LANES;
+        let mut block = Scratch::new(channels_in * stride);
+        let planes = source[self.image * channels_in * pixels..].chunks_exact(pixels);
+        for (row, plane) in block.chunks_exact_mut(stride).zip(planes).take(channels_in) {
+            row[..count].copy_from_slice(&plane[self.first..][..count]);
+            row[count..columns].fill(0.0);
+        }
+        let right = Columns {
+            values: &block,
+            columns,
+            stride,
+        };
+        let mut products = [0.0; ROWS * BLOCK];
+        let mut outputs = self.outputs;
+        for (p, outputs) in outputs.chunks_mut(R).enumerate() {
+            let rows: [&[f32]; R] = rows_of(weight, p * R, channels_in, channels_in);
+            let left = |k: usize| core::array::from_fn(|r| rows[r][k]);
+            let len = outputs.len();
+            panel::<S, R>(
+                simd,
+                channels_in,
+                left,
+                right,
+                &mut products,
+                BLOCK,
+                len,
+                None,
+            );
+            let lines = products.chunks_exact(BLOCK).zip(&bias[p * R..]);
+            for (output, (products, bias)) in outputs.iter_mut().zip(lines) {
+                for (output, product) in output.iter_mut().zip(products) {
+                    *output = product + bias;
+                }
+            }
+        }
+    }
+}
