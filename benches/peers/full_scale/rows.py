@@ -195,6 +195,10 @@ ROWS = {
     "stfm_32": lambda: stfm(256, 32),
     "stfm_16": lambda: stfm(512, 16),
     "stfm_8": lambda: stfm(512, 8),
+    # Ours has the style's keys and values before the call, as in a sampler; the released code makes them anew.
+    "stfm_32_step": lambda: stfm(256, 32),
+    "stfm_16_step": lambda: stfm(512, 16),
+    "stfm_8_step": lambda: stfm(512, 8),
     "group_norm_silu": group_norm_silu,
     "conv3x3": convolution,
     "style_encoder": style_encoder,

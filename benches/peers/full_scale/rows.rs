@@ -71,9 +71,12 @@ pub(crate) fn row(name: &str, folder: &Folder) -> Result<Call, Box<dyn Error>> {
         "unet" => unet(folder, &device),
         "guided_step" => guided(folder, vec![240], &device),
         "edit" => guided(folder, DdimConfig::released().timesteps(), &device),
-        "stfm_32" => style_fusion(folder, 256, 32, &device),
-        "stfm_16" => style_fusion(folder, 512, 16, &device),
-        "stfm_8" => style_fusion(folder, 512, 8, &device),
+        "stfm_32" => style_fusion(folder, 256, 32, false, &device),
+        "stfm_16" => style_fusion(folder, 512, 16, false, &device),
+        "stfm_8" => style_fusion(folder, 512, 8, false, &device),
+        "stfm_32_step" => style_fusion(folder, 256, 32, true, &device),
+        "stfm_16_step" => style_fusion(folder, 512, 16, true, &device),
+        "stfm_8_step" => style_fusion(folder, 512, 8, true, &device),
         "group_norm_silu" => Ok(group_norm_silu(folder, &device)),
         "conv3x3" => Ok(convolution(folder, &device)),
         "style_encoder" => style_encoder(folder, &device),
@@ -135,10 +138,12 @@ fn guided(folder: &Folder, timesteps: Vec<usize>, device: &Device) -> Result<Cal
     }))
 }
 
+/// With `prepared`, keys and values of the style are there before the call, as in a sampler.
 fn style_fusion(
     folder: &Folder,
     channels: usize,
     size: usize,
+    prepared: bool,
     device: &Device,
 ) -> Result<Call, Box<dyn Error>> {
     let path = folder.weights();
@@ -157,8 +162,10 @@ fn style_fusion(
         folder.input::<4>("x", device),
         folder.input::<4>("style", device),
     );
-    Ok(Box::new(move || {
-        flat(fusion.forward(x.clone(), &fusion.style_tokens(style.clone())))
+    let tokens = prepared.then(|| fusion.style_tokens(style.clone()));
+    Ok(Box::new(move || match &tokens {
+        Some(tokens) => flat(fusion.forward(x.clone(), tokens)),
+        None => flat(fusion.forward(x.clone(), &fusion.style_tokens(style.clone()))),
     }))
 }
 
