@@ -22,6 +22,16 @@ pub enum DfgError {
         /// What should be configured there.
         what: &'static str,
     },
+    /// Parts of a generator that do not belong together.
+    #[error(
+        "{path}: the denoiser beside it was trained on another {what}; take the files of one training"
+    )]
+    Parts {
+        /// The file that does not fit.
+        path: PathBuf,
+        /// What it holds.
+        what: &'static str,
+    },
     /// A file other than weights could not be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -208,13 +208,17 @@ impl DespoofingGenerator {
         )
     }
 
-    /// Reads a generator that [`save`](Self::save) wrote, and its card.
+    /// Reads a generator that [`save`](Self::save) wrote, or the folder of its parts
+    /// ([`load_parts`](Self::load_parts)), and its card.
     ///
     /// # Errors
     ///
     /// [`DfgError::Weights`] if the file is unreadable or does not fit, [`DfgError::Configuration`] if
-    /// its header has no configuration.
+    /// its header has no configuration; of a folder as [`load_parts`](Self::load_parts).
     pub fn load(path: &Path, device: &Device) -> Result<(Self, HashMap<String, String>), DfgError> {
+        if path.is_dir() {
+            return Self::load_parts(path, device);
+        }
         Self::from_weights(read_weights(path)?, path, device)
     }
 

@@ -25,8 +25,10 @@ mod error;
 mod face_codes;
 mod generation;
 mod generator;
+mod half_weights;
 mod identity_encoder;
 mod ops;
+mod parts;
 mod pretrained;
 mod resample;
 mod resnet_block;
@@ -45,7 +47,9 @@ pub use cue::{CueStore, CueStoreConfig, anomalous_cue};
 pub use denoiser::Denoiser;
 pub use error::DfgError;
 pub use face_codes::{FaceCodeBatch, FaceCodes, content_hash};
-pub use generation::{DespoofingConfig, DespoofingGrid, DespoofingStart, FinalLevel};
+pub use generation::{
+    DespoofingConfig, DespoofingGrid, DespoofingSolver, DespoofingStart, FinalLevel,
+};
 pub use generator::{DespoofingGenerator, DespoofingGeneratorConfig, DespoofingNetworks};
 pub use identity_encoder::{
     EMBEDDING_SIZE, IDENTITY_INPUT_SIZE, IDENTITY_MAP_SIZE, IResNet, IResNetConfig,

@@ -4,19 +4,15 @@
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, GroupNormConfig, Linear};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use fas_kernels::GroupNormOptions;
 
 /// A convolution of odd kernel, stride 1 or 2 and same padding.
 pub(crate) fn conv2d(conv: &Conv2d, input: Tensor<4>) -> Tensor<4> {
     let padding = [conv.weight.dims()[2] / 2; 2];
     let options = ConvOptions::new(conv.stride, padding, [1, 1], 1);
-    fas_kernels::conv2d(
-        input,
-        conv.weight.val(),
-        conv.bias.as_ref().map(|b| b.val()),
-        options,
-    )
+    let weight = widened(conv.weight.val(), &input);
+    fas_kernels::conv2d(input, weight, conv.bias.as_ref().map(|b| b.val()), options)
 }
 
 /// `group_norm(input)`, then SiLU if asked.
@@ -49,9 +45,24 @@ pub(crate) fn group_norm_layer(
 /// A linear layer over the last axis of `[batch_size, tokens, channels]`, as one matrix product.
 pub(crate) fn linear(layer: &Linear, input: Tensor<3>) -> Tensor<3> {
     let [batch_size, tokens, channels] = input.dims();
-    let flat = layer.forward(input.reshape([batch_size * tokens, channels]));
+    let flat = linear_rows(layer, input.reshape([batch_size * tokens, channels]));
     let width = flat.dims()[1];
     flat.reshape([batch_size, tokens, width])
+}
+
+/// A linear layer over `[rows, channels]`.
+pub(crate) fn linear_rows(layer: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let weight = widened(layer.weight.val(), &input);
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    burn::tensor::module::linear(input, weight, bias)
+}
+
+/// `weight` in the type of `like`: weights may be kept in 16 bits.
+fn widened<const D: usize, const E: usize>(weight: Tensor<D>, like: &Tensor<E>) -> Tensor<D> {
+    if weight.dtype() == like.dtype() {
+        return weight;
+    }
+    weight.cast(FloatDType::from(like.dtype()))
 }
 
 /// Multi-head attention of projected tokens, scale `head_width^-1/2`.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::config::Config;
 use burn::module::Module;
-use fas_weights::{StoredFloat, Weights, read_weights, save_module};
+use fas_weights::{StoredFloat, Weights, save_module};
 
 use crate::DfgError;
 
@@ -41,14 +41,13 @@ pub(crate) fn read_configuration<C: Config>(
 }
 
 /// The module that [`save_configured`] wrote, frozen, its configuration and its card; `init` makes one
-/// of the configuration, and `what` names it in errors.
+/// of the configuration, and `what` names it in errors, as `path` does the file.
 pub(crate) fn load_configured<M: Module, C: Config>(
+    weights: Weights,
     path: &Path,
-    key: &str,
-    what: &'static str,
+    (key, what): (&str, &'static str),
     init: impl FnOnce(&C) -> M,
 ) -> Result<(M, C, HashMap<String, String>), DfgError> {
-    let weights = read_weights(path)?;
     let (config, card) = read_configuration(&weights, key, what, path)?;
     let module = weights.apply(init(&config), path)?.freeze();
     Ok((module, config, card))

@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use fas_weights::StoredFloat;
+use fas_weights::{StoredFloat, Weights, read_weights};
 
 use super::{AutoencoderKl, AutoencoderKlConfig, LatentPosterior, Taef2};
 use crate::DfgError;
@@ -125,10 +125,19 @@ impl FirstStage {
         path: &Path,
         device: &Device,
     ) -> Result<(Self, FirstStageConfig, HashMap<String, String>), DfgError> {
+        Self::from_weights(read_weights(path)?, path, device)
+    }
+
+    /// [`load`](Self::load) from weights; `path` is for messages.
+    pub(crate) fn from_weights(
+        weights: Weights,
+        path: &Path,
+        device: &Device,
+    ) -> Result<(Self, FirstStageConfig, HashMap<String, String>), DfgError> {
         load_configured(
+            weights,
             path,
-            CONFIG_KEY,
-            "first stage",
+            (CONFIG_KEY, "first stage"),
             |config: &FirstStageConfig| config.init(device),
         )
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use fas_weights::StoredFloat;
+use fas_weights::{StoredFloat, Weights, read_weights};
 
 use super::iresnet::resize_to_input;
 use super::{IResNet, IResNetConfig, MobileFaceNet, MobileFaceNetConfig, normalise_identity_input};
@@ -130,10 +130,19 @@ impl IdentityEncoder {
         path: &Path,
         device: &Device,
     ) -> Result<(Self, IdentityEncoderConfig, HashMap<String, String>), DfgError> {
+        Self::from_weights(read_weights(path)?, path, device)
+    }
+
+    /// [`load`](Self::load) from weights; `path` is for messages.
+    pub(crate) fn from_weights(
+        weights: Weights,
+        path: &Path,
+        device: &Device,
+    ) -> Result<(Self, IdentityEncoderConfig, HashMap<String, String>), DfgError> {
         load_configured(
+            weights,
             path,
-            CONFIG_KEY,
-            "identity encoder",
+            (CONFIG_KEY, "identity encoder"),
             |config: &IdentityEncoderConfig| config.init(device),
         )
     }

@@ -5,6 +5,7 @@ mod bona_fide;
 mod checkpoint;
 mod first_stage_trainer;
 mod generator_trainer;
+mod held_out;
 mod identity_distillation;
 mod module_trainer;
 
@@ -14,6 +15,7 @@ pub use first_stage_trainer::{
     FirstStageReport, FirstStageTrainer, FirstStageTrainingConfig, measure_scaling_factor,
 };
 pub use generator_trainer::{DespoofingReport, DespoofingTrainer, DespoofingTrainingConfig};
+pub use held_out::clean_latent_error;
 pub use identity_distillation::{
     DistillationConfig, DistillationReport, IdentityDistillation, TeacherBatch,
 };

@@ -13,6 +13,7 @@ use burn::tensor::{Device, Int, Tensor, assert_shape};
 use fas_diffusion::{TimeEmbedding, TimeEmbeddingConfig};
 
 use super::spatial_transformer::SpatialTransformer;
+use crate::half_weights::ToHalf;
 use crate::ops::{conv2d, group_norm, group_norm_layer};
 use crate::resample::{Downsample, DownsamplePadding, Upsample, conv3x3};
 use crate::resnet_block::{ResnetBlock, ResnetBlockConfig};
@@ -54,7 +55,7 @@ impl LatentUNetConfig {
 
     /// For latents of 8 x 8 on a CPU.
     pub fn small() -> Self {
-        Self::new(vec![96, 128], vec![true, true])
+        Self::new(vec![96, 96], vec![true, true])
             .with_latent_channels(32)
             .with_layers_per_block(1)
             .with_context_channels(128)
@@ -181,6 +182,18 @@ pub struct LatentUNet {
 }
 
 impl LatentUNet {
+    /// The same network with the weights of its blocks kept as 16-bit floats and widened, a layer at a
+    /// time, where they are used: Stable Diffusion's then take 1.7 GB, not 3.4. What comes out is
+    /// bit-equal to that of a file stored in 16 bits. For inference: nothing of it can be trained.
+    pub fn with_half_weights(self) -> Self {
+        Self {
+            down_blocks: self.down_blocks.map(&mut ToHalf),
+            mid_block: self.mid_block.map(&mut ToHalf),
+            up_blocks: self.up_blocks.map(&mut ToHalf),
+            ..self
+        }
+    }
+
     /// Denoises a batch.
     ///
     /// # Shapes
