@@ -1,4 +1,4 @@
-//! `fas despoof` and `fas cue`, run as a user runs them, with a tiny untrained generator.
+//! `fas despoof`, `fas cue` and `fas train dfg`, run as a user runs them, with a tiny generator.
 
 mod program;
 
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use fas_dfg::{
-    AutoencoderKlConfig, DespoofingGeneratorConfig, FirstStageConfig, IResNetConfig,
-    IdentityEncoderConfig, LatentUNetConfig, TokenForm,
+    AutoencoderKlConfig, DespoofingGenerator, DespoofingGeneratorConfig, FirstStageConfig,
+    IResNetConfig, IdentityEncoderConfig, LatentUNetConfig, TokenForm,
 };
 use fas_weights::StoredFloat;
 use image::{Rgb, RgbImage};
@@ -64,7 +64,7 @@ fn every_face_gets_its_bona_fide_version() {
         "--generator",
         "dfg.safetensors",
         "--steps",
-        "2",
+        "3",
     ];
     let run = |out: &str, more: &[&str]| {
         let arguments = [&arguments[..], &["--out", out], more].concat();
@@ -77,6 +77,7 @@ fn every_face_gets_its_bona_fide_version() {
     assert_eq!(first, run("again", &[]));
     assert_ne!(first, run("seeded", &["--seed", "1"]));
     assert_ne!(first, run("noise", &["--pure-noise"]));
+    assert_ne!(first, run("solver", &["--sampler", "dpm-solver"]));
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn cues_are_stored_shown_and_measured() {
         "--generator",
         "dfg.safetensors",
         "--steps",
-        "2",
+        "3",
         "--out",
         "cues",
         "--heatmap",
@@ -150,4 +151,69 @@ fn arguments_that_make_no_sense_are_refused() {
         wrong.errors
     );
     assert!(!place.path().join("out").exists());
+}
+
+#[test]
+fn a_generator_learns_from_bona_fide_faces_only() {
+    let place = place();
+    let run = fas(
+        place.path(),
+        &[
+            "simulate",
+            "--synthetic",
+            "12",
+            "--domains",
+            "sim-C,sim-I",
+            "--size",
+            "32",
+            "--out",
+            "benchmark",
+        ],
+    );
+    assert_eq!(run.code, 0, "{}", run.errors);
+    let train = |more: &[&str]| {
+        let base = ["train", "dfg", "benchmark/manifest.csv", "--steps", "3"];
+        let start = ["--batch", "4", "--start", "dfg.safetensors"];
+        let cache = ["--cache", "codes", "--out", "trained.safetensors"];
+        fas(place.path(), &[&base[..], &start, &cache, more].concat())
+    };
+    let unclear = train(&[]);
+    assert_eq!(unclear.code, 2);
+    assert!(unclear.errors.contains("--protocol"), "{}", unclear.errors);
+    let attacks = train(&["--protocol", "C->I"]);
+    assert_eq!(attacks.code, 1);
+    assert!(
+        attacks.errors.contains("bona fide faces only"),
+        "{}",
+        attacks.errors
+    );
+    assert!(!place.path().join("trained.safetensors").exists());
+
+    let arguments = [
+        "--protocol",
+        "C->I",
+        "--skip-attacks",
+        "--checkpoint",
+        "kept",
+    ];
+    let first = train(&arguments);
+    assert_eq!(first.code, 0, "{}", first.errors);
+    assert!(
+        first.output.contains("noise of step 300"),
+        "{}",
+        first.output
+    );
+    let path = place.path().join("trained.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    let (trained, card) = DespoofingGenerator::load(&path, &Device::flex()).unwrap();
+    assert_eq!(card["training_data"], "bona fide faces only");
+    let start = place.path().join("dfg.safetensors");
+    let (start, _) = DespoofingGenerator::load(&start, &Device::flex()).unwrap();
+    assert_ne!(trained.fingerprint(), start.fingerprint());
+    // A finished training goes on with nothing, and gives the same file.
+    let again = train(&arguments);
+    assert!(again.errors.contains("from step 3"), "{}", again.errors);
+    let again = DespoofingGenerator::load(&path, &Device::flex()).unwrap().0;
+    assert_eq!(again.fingerprint(), trained.fingerprint());
+    assert_eq!(fs::read(&path).unwrap().len(), bytes.len());
 }

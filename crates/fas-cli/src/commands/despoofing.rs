@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fas_data::{center_square, list_images, load_rgb, resize};
-use fas_dfg::{DespoofingConfig, DespoofingGenerator, DespoofingStart};
+use fas_dfg::{
+    DespoofingConfig, DespoofingGenerator, DespoofingGrid, DespoofingSolver, DespoofingStart,
+};
 use fas_jobs::DeviceChoice;
 use image::{ImageFormat, RgbImage};
 
+use super::generate::Solver;
 use crate::error::CliError;
 use crate::output::emit;
 
@@ -31,6 +34,9 @@ pub(super) struct Despoofing {
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(1..=1000))]
     steps: u64,
+    /// Solver.
+    #[arg(long, value_enum, default_value = "ddim")]
+    sampler: Solver,
     /// Seed of the noise; a face's own noise comes from it and from its pixels.
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
@@ -66,7 +72,16 @@ impl Despoofing {
 
     /// How it is used: even steps to no noise, from the mean of the latents.
     pub(super) fn config(&self) -> DespoofingConfig {
-        let config = DespoofingConfig::small(self.start, self.steps as usize);
+        let (solver, grid) = match self.sampler {
+            Solver::Ddim => (DespoofingSolver::Ddim, DespoofingGrid::Even),
+            Solver::DpmSolver => (
+                DespoofingSolver::DpmSolver,
+                DespoofingGrid::LogSignalToNoise,
+            ),
+        };
+        let config = DespoofingConfig::small(self.start, self.steps as usize)
+            .with_solver(solver)
+            .with_grid(grid);
         if self.pure_noise {
             config.with_start(DespoofingStart::PureNoise)
         } else {

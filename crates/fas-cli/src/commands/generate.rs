@@ -39,7 +39,7 @@ Examples:
 
 /// Solvers of the reverse process.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Solver {
+pub(super) enum Solver {
     /// DDIM, as the released sampling script.
     Ddim,
     /// DPM-Solver++(2M): the same image in fewer steps.

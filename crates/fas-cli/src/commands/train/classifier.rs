@@ -22,6 +22,7 @@ use fas_metrics::{Evaluation, EvaluationConfig, ThresholdPolicy, evaluate};
 use fas_quality::Brisque;
 use fas_weights::StoredFloat;
 
+use super::{key_and_text, protocol_by_name};
 use crate::error::CliError;
 use crate::output::check_file;
 use crate::progress::Progress;
@@ -208,19 +209,12 @@ impl OptimiserChoice {
     }
 }
 
-fn key_and_text(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write KEY=TEXT".to_owned()),
-    }
-}
-
 impl TrainClassifier {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         check_file(Some(&self.out))?;
         let device = self.device.device()?;
         let manifest = Manifest::read(&self.manifest)?;
-        let protocol = self.protocol(&manifest)?;
+        let protocol = protocol_by_name(&self.protocol, &manifest)?;
         let splits = protocol.select(&manifest)?;
         let guard = LeakageGuard::new(&protocol);
         guard.check_splits(&splits)?;
@@ -310,16 +304,6 @@ impl TrainClassifier {
         Detector::new(classifier, card, notes).save(&self.out, stored)?;
         print!("{}", report(&protocol, &evaluation));
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// A protocol across domains, or one domain's own.
-    fn protocol(&self, manifest: &Manifest) -> Result<Protocol, CliError> {
-        let domains = manifest.domains();
-        if domains.contains(&self.protocol) {
-            return Ok(Protocol::intra(&self.protocol));
-        }
-        let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
-        Ok(Protocol::from_name(&self.protocol, &domains)?)
     }
 
     /// Pictures of the protocol's domains, with quality scores where they are needed.
