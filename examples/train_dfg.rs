@@ -17,17 +17,19 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::module::Module;
+use burn::tensor::Device;
 use clap::Parser;
 use fas_data::{LeakageGuard, Protocol, Sample, TrainingPurpose};
 use fas_dfg::training::{
-    BonaFideCodes, BonaFideSamples, DespoofingTrainer, DespoofingTrainingConfig, OptimisationConfig,
+    BonaFideCodes, BonaFideSamples, DespoofingTrainer, DespoofingTrainingConfig,
+    OptimisationConfig, clean_latent_error,
 };
 use fas_dfg::{
     DespoofingConfig, DespoofingGenerator, DespoofingGeneratorConfig, DespoofingNetworks,
-    DespoofingStart, FaceCodes, FirstStage, IdentityEncoder,
+    DespoofingStart, FaceCodes, FirstStage, FirstStageConfig, IdentityEncoder,
+    IdentityEncoderConfig, MobileFaceNetConfig, Taef2,
 };
-use fas_diffusion::sample_noise;
 use fas_examples::{
     BonaFideView, DeviceChoice, FaceFolder, FaceSplit, GENERIC_FACES, bona_fide_views, cost,
     images_to_tensor, progress, tensor_to_images,
@@ -40,7 +42,7 @@ const SIZE: u32 = 64;
 /// Steps between checkpoints and lines of progress.
 const REPORT_EVERY: usize = 250;
 /// Noise levels at which held-out faces are judged.
-const LEVELS: [i64; 5] = [100, 300, 500, 700, 900];
+const LEVELS: [usize; 5] = [100, 300, 500, 700, 900];
 
 #[derive(Parser)]
 #[command(about = "Trains a small De-spoofing Face Generator on bona fide faces")]
@@ -49,14 +51,28 @@ struct Arguments {
     #[arg(long)]
     faces: PathBuf,
     /// First stage, from `train_first_stage`.
-    #[arg(long)]
-    first_stage: PathBuf,
+    #[arg(long, required_unless_present = "taef2")]
+    first_stage: Option<PathBuf>,
     /// Identity encoder, from `distil_identity`.
-    #[arg(long)]
-    identity_encoder: PathBuf,
+    #[arg(long, required_unless_present = "mobile_face_net")]
+    identity_encoder: Option<PathBuf>,
+    /// Folder of TAEF2's released `taef2_encoder.safetensors` and `taef2_decoder.safetensors`, instead of
+    /// a first stage of our own: better pictures, third-party weights.
+    #[arg(long, conflicts_with = "first_stage")]
+    taef2: Option<PathBuf>,
+    /// MobileFaceNet's released weights, instead of an identity encoder of our own.
+    #[arg(long, conflicts_with = "identity_encoder")]
+    mobile_face_net: Option<PathBuf>,
+    /// Channels of the U-Net's two levels.
+    #[arg(long, value_delimiter = ',', num_args = 1, default_value = "96,96")]
+    channels: Vec<usize>,
     /// File for the trained generator.
     #[arg(long, default_value = "runs/dfg.safetensors")]
     out: PathBuf,
+    /// Folder for the generator in three files: copies of first stage and identity encoder of our own,
+    /// and the denoiser.
+    #[arg(long, requires_all = ["first_stage", "identity_encoder"])]
+    parts: Option<PathBuf>,
     /// Folder for latents and tokens.
     #[arg(long, default_value = "runs/face_codes")]
     cache: PathBuf,
@@ -127,26 +143,94 @@ fn main() -> Result<(), String> {
     generator
         .save(&arguments.out, StoredFloat::F16, &card)
         .map_err(|error| error.to_string())?;
+    if let Some(folder) = &arguments.parts {
+        save_parts(&generator, folder, &card, &arguments)?;
+    }
     println!("{}\n{}", arguments.out.display(), cost(started));
     Ok(())
 }
 
+fn save_parts(
+    generator: &DespoofingGenerator,
+    folder: &Path,
+    card: &HashMap<String, String>,
+    arguments: &Arguments,
+) -> Result<(), String> {
+    std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    for (file, name) in [
+        (&arguments.first_stage, "first_stage.safetensors"),
+        (&arguments.identity_encoder, "identity_encoder.safetensors"),
+    ] {
+        if let Some(file) = file {
+            std::fs::copy(file, folder.join(name))
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+        }
+    }
+    generator
+        .save_denoiser(&folder.join("denoiser.safetensors"), StoredFloat::F16, card)
+        .map_err(|error| error.to_string())
+}
+
 /// A generator whose fixed networks are read and whose denoiser is random.
 fn fresh_generator(arguments: &Arguments, device: &Device) -> Result<DespoofingGenerator, String> {
-    let (first_stage, first_stage_config, _) =
-        FirstStage::load(&arguments.first_stage, device).map_err(|error| error.to_string())?;
-    let (identity_encoder, identity_config, _) =
-        IdentityEncoder::load(&arguments.identity_encoder, device)
-            .map_err(|error| error.to_string())?;
+    let (first_stage, first_stage_config) = first_stage(arguments, device)?;
+    let (identity_encoder, identity_config) = identity_encoder(arguments, device)?;
     device.seed(arguments.seed);
-    let generator =
-        DespoofingGeneratorConfig::small(first_stage_config, identity_config).init(device);
+    let mut config = DespoofingGeneratorConfig::small(first_stage_config, identity_config);
+    if arguments.channels.len() != config.unet.block_out_channels.len() {
+        return Err(format!(
+            "--channels needs two numbers, got {:?}",
+            arguments.channels
+        ));
+    }
+    config.unet.block_out_channels = arguments.channels.clone();
+    let generator = config.init(device);
     let networks = DespoofingNetworks {
         first_stage,
         identity_encoder: identity_encoder.truncated(),
         denoiser: generator.networks().denoiser.clone(),
     };
     Ok(generator.with_networks(networks))
+}
+
+fn first_stage(
+    arguments: &Arguments,
+    device: &Device,
+) -> Result<(FirstStage, FirstStageConfig), String> {
+    let loaded = match (&arguments.taef2, &arguments.first_stage) {
+        (Some(folder), _) => Taef2::new(device)
+            .load_weights(
+                folder.join("taef2_encoder.safetensors"),
+                folder.join("taef2_decoder.safetensors"),
+            )
+            .map(|net| (FirstStage::Taef2(net.freeze()), FirstStageConfig::Taef2)),
+        (None, Some(path)) => {
+            FirstStage::load(path, device).map(|(network, config, _)| (network, config))
+        }
+        (None, None) => return Err("give --first-stage or --taef2".to_owned()),
+    };
+    loaded.map_err(|error| error.to_string())
+}
+
+fn identity_encoder(
+    arguments: &Arguments,
+    device: &Device,
+) -> Result<(IdentityEncoder, IdentityEncoderConfig), String> {
+    let loaded = match (&arguments.mobile_face_net, &arguments.identity_encoder) {
+        (Some(path), _) => {
+            let config = MobileFaceNetConfig::new();
+            let network = config.init(device).load_weights(path);
+            network.map(|network| {
+                let config = IdentityEncoderConfig::MobileFaceNet(config);
+                (IdentityEncoder::MobileFaceNet(network.freeze()), config)
+            })
+        }
+        (None, Some(path)) => {
+            IdentityEncoder::load(path, device).map(|(network, config, _)| (network, config))
+        }
+        (None, None) => return Err("give --identity-encoder or --mobile-face-net".to_owned()),
+    };
+    loaded.map_err(|error| error.to_string())
 }
 
 /// Latents and tokens of the training pictures, from the cache where they are there.
@@ -211,7 +295,7 @@ fn train_generator(
             .map_err(|error| error.to_string())?;
         if done.is_multiple_of(4 * REPORT_EVERY) || done == arguments.steps {
             let averaged = trainer.averaged();
-            println!("  held out: {}", clean_error(&averaged, held_out_codes));
+            println!("  held out: {}", held_out_errors(&averaged, held_out_codes));
             preview(&averaged, held_out, &arguments.out.with_extension("png"))?;
         }
     }
@@ -219,30 +303,14 @@ fn train_generator(
     Ok(trainer.averaged())
 }
 
-/// Mean squared error of the clean latents of held-out pictures, noised to five levels.
-fn clean_error(generator: &DespoofingGenerator, codes: &FaceCodes) -> String {
-    let device = generator.device();
-    let all: Vec<usize> = (0..codes.len()).collect();
-    let parts: Vec<String> = LEVELS
-        .iter()
-        .map(|&level| {
-            let mut sum = 0.0;
-            for chunk in all.chunks(48) {
-                let batch = codes.batch(chunk, device);
-                let latents = batch.posterior.mean;
-                let [count, channels, side, _] = latents.dims();
-                let ids: Vec<String> = chunk.iter().map(usize::to_string).collect();
-                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                let noise = sample_noise(level as u64, &ids, channels, side, device);
-                let steps = Tensor::<1, Int>::full([count], level, device);
-                let clean = generator.denoise(latents.clone(), noise, &steps, batch.tokens);
-                let error: f32 = (clean - latents).square().mean().into_scalar();
-                sum += f64::from(error) * count as f64;
-            }
-            format!("t {level} {:.4}", sum / codes.len() as f64)
+/// Error on held-out pictures, noised to five levels.
+fn held_out_errors(generator: &DespoofingGenerator, codes: &FaceCodes) -> String {
+    LEVELS
+        .map(|level| {
+            let error = clean_latent_error(generator, codes, level);
+            format!("t {level} {error:.4}")
         })
-        .collect();
-    parts.join("  ")
+        .join("  ")
 }
 
 /// A picture of held-out faces: input, first stage, de-spoofed from growing steps and pure noise.

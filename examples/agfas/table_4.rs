@@ -15,11 +15,10 @@ use std::time::Instant;
 use clap::Parser;
 use fas_data::Split;
 use fas_examples::{
-    AgfasArguments, Captures, CueDetector, CueSource, Cues, PaperRow, TableText,
+    AgfasArguments, Captures, CueDetector, CueSource, Cues, PaperRow, TableText, attack_auc,
     leave_one_out_table,
 };
-use fas_metrics::{EvaluationConfig, ScoreSet, ScoredSample, ThresholdPolicy, evaluate};
-use fas_sim::BenchmarkConfig;
+use fas_sim::{AttackKind, BenchmarkConfig};
 
 const PAPER: [PaperRow; 5] = [
     (
@@ -136,45 +135,23 @@ fn main() -> Result<(), String> {
 
 /// AUC of the mean absolute residual alone, larger for attacks, over the test splits of all domains.
 fn energy(captures: &Captures, cues: &Cues) -> Result<String, String> {
-    let mut kinds: Vec<String> = Vec::new();
-    let mut scores: Vec<(Option<String>, f64)> = Vec::new();
+    let mut energies: Vec<(&str, bool, f64)> = Vec::new();
     for sample in captures.manifest().samples() {
-        if sample.split != Split::Test {
-            continue;
+        if sample.split == Split::Test {
+            let kind = sample.style.rsplit('/').next().unwrap_or_default();
+            let attack = !sample.label.is_bona_fide();
+            energies.push((kind, attack, cues.energy(&sample.id)?));
         }
-        let kind = (!sample.label.is_bona_fide()).then(|| {
-            sample
-                .style
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        });
-        if let Some(kind) = &kind
-            && !kinds.contains(kind)
-        {
-            kinds.push(kind.clone());
-        }
-        // A score is higher for bona fide faces: the energy with a minus.
-        scores.push((kind, -cues.energy(&sample.id)?));
     }
     let mut parts = Vec::new();
-    for kind in &kinds {
-        let scored = scores
+    for kind in AttackKind::ALL.map(AttackKind::name) {
+        let judged = energies
             .iter()
-            .filter(|(of, _)| of.is_none() || of.as_ref() == Some(kind))
-            .map(|(of, score)| match of {
-                None => ScoredSample::bona_fide(*score),
-                Some(kind) => ScoredSample::attack(*score, kind),
-            });
-        let set = ScoreSet::new(scored.collect()).map_err(|error| error.to_string())?;
-        let config = EvaluationConfig {
-            policy: ThresholdPolicy::OracleEer,
-            allow_inverted: true,
-            ..EvaluationConfig::default()
-        };
-        let evaluation = evaluate(&set, None, &config).map_err(|error| error.to_string())?;
-        parts.push(format!("{kind} {:.1}", 100.0 * evaluation.auc));
+            .filter(|(of, attack, _)| !attack || *of == kind);
+        let (attack, values): (Vec<bool>, Vec<f64>) =
+            judged.map(|(_, attack, energy)| (*attack, *energy)).unzip();
+        let auc = attack_auc(&values, &attack)?;
+        parts.push(format!("{kind} {:.1}", 100.0 * auc));
     }
     Ok(format!(
         "AUC in % of the mean absolute residual alone, {}: {}.",

@@ -1,8 +1,6 @@
-//! What the examples of AG-FAS's tables share: options, people, cues, and the rows of a leave-one-out
-//! table.
+//! What the examples of AG-FAS's tables share: options, people and cues.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
@@ -14,12 +12,11 @@ use fas_classify::training::{
 use fas_classify::{HeadConfig, ResNetConfig, SsdgHeadConfig};
 use fas_data::{LeakageGuard, Protocol, Sample, Split};
 use fas_dfg::{DespoofingConfig, DespoofingGenerator};
-use fas_metrics::ThresholdPolicy;
 use fas_sim::{BenchmarkConfig, Face, FaceModel};
 
 use crate::{
-    Captures, Comparison, CueDetector, CueMethod, CueSource, CueStudy, CueTraining, Cues,
-    Despoofer, DeviceChoice, Entry, LabelledImages, People, RealFaces,
+    Captures, CueDetector, CueMethod, CueSource, CueStudy, CueTraining, Cues, Despoofer,
+    DeviceChoice, LabelledImages, People, RealFaces,
 };
 
 /// Subject seeds of the synthetic real faces begin here, beyond all people of a benchmark.
@@ -77,6 +74,9 @@ pub struct AgfasArguments {
     /// Steps of de-spoofing; with --paper the released code's 41.
     #[arg(long, default_value_t = 10)]
     pub sampling_steps: usize,
+    /// Multiply cues by this for the networks, instead of standardising each.
+    #[arg(long)]
+    pub cue_scale: Option<f32>,
     /// Seed of faces, captures and cues, and of the first run.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -301,47 +301,86 @@ impl AgfasArguments {
         Cues::compute(names, &settings, captures, faces, &self.cache, |pictures| {
             source.residuals(pictures, faces, &training, device)
         })
+        .map(|cues| cues.with_scale(self.cue_scale))
+    }
+
+    /// The generator of `--generator`, if it is given.
+    ///
+    /// # Errors
+    ///
+    /// A message if the file is no generator, or one for pictures of another size.
+    pub fn despoofing_generator(
+        &self,
+        device: &Device,
+    ) -> Result<Option<DespoofingGenerator>, String> {
+        let Some(path) = &self.generator else {
+            return Ok(None);
+        };
+        let (generator, _) =
+            DespoofingGenerator::load(path, device).map_err(|error| error.to_string())?;
+        let (size, wanted) = (generator.config().image_size, self.size());
+        if size != wanted {
+            return Err(format!(
+                "{}: a generator of {size} px for pictures of {wanted}",
+                path.display()
+            ));
+        }
+        Ok(Some(generator))
+    }
+
+    /// How faces are de-spoofed.
+    pub fn despoofing(&self) -> DespoofingConfig {
+        if self.paper {
+            DespoofingConfig::released()
+        } else {
+            DespoofingConfig::small(self.start_step, self.sampling_steps)
+        }
+    }
+
+    /// Cues of `generator`, used as `config` says, under `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cues::compute`].
+    pub fn despoofed_cues(
+        &self,
+        name: &str,
+        generator: &DespoofingGenerator,
+        config: DespoofingConfig,
+        (captures, faces): &(Captures, RealFaces),
+    ) -> Result<Cues, String> {
+        let despoofer = Despoofer::new(generator.clone(), config, self.seed);
+        let settings = despoofer.key();
+        let names = (name, "dfg");
+        Cues::compute(names, &settings, captures, faces, &self.cache, |pictures| {
+            Ok(despoofer.residuals(pictures, false))
+        })
+        .map(|cues| cues.with_scale(self.cue_scale))
     }
 
     /// Cues of the generator of `--generator` and of its first stage alone, if it is given.
     ///
     /// # Errors
     ///
-    /// A message if the file is no generator for pictures of this size, and as [`Cues::compute`].
+    /// As [`despoofing_generator`](Self::despoofing_generator) and [`Cues::compute`].
     pub fn generator_cues(
         &self,
-        (captures, faces): &(Captures, RealFaces),
+        data: &(Captures, RealFaces),
         device: &Device,
     ) -> Result<Option<[Cues; 2]>, String> {
-        let Some(path) = &self.generator else {
+        let Some(generator) = self.despoofing_generator(device)? else {
             return Ok(None);
         };
-        let (generator, _) =
-            DespoofingGenerator::load(path, device).map_err(|error| error.to_string())?;
-        let size = generator.config().image_size;
-        if size != captures.size() {
-            return Err(format!(
-                "{}: a generator of {size} px for pictures of {}",
-                path.display(),
-                captures.size()
-            ));
-        }
-        let config = if self.paper {
-            DespoofingConfig::released()
-        } else {
-            DespoofingConfig::small(self.start_step, self.sampling_steps)
-        };
-        let despoofer = Despoofer::new(generator, config, self.seed);
+        let despoofed = self.despoofed_cues("DFG", &generator, self.despoofing(), data)?;
+        let despoofer = Despoofer::new(generator, self.despoofing(), self.seed);
+        let (captures, faces) = data;
+        let names = ("first stage alone", "first-stage");
         let settings = despoofer.key();
-        let compute = |names, first_stage| {
+        let first_stage =
             Cues::compute(names, &settings, captures, faces, &self.cache, |pictures| {
-                Ok(despoofer.residuals(pictures, first_stage))
-            })
-        };
-        Ok(Some([
-            compute(("first stage alone", "first-stage"), true)?,
-            compute(("DFG", "dfg"), false)?,
-        ]))
+                Ok(despoofer.residuals(pictures, true))
+            })?;
+        Ok(Some([first_stage.with_scale(self.cue_scale), despoofed]))
     }
 
     /// The generator's cues if there is a generator, else those of `source`.
@@ -407,102 +446,4 @@ impl AgfasArguments {
             test: LabelledImages::of(captures, &splits.test)?,
         })
     }
-}
-
-/// HTER and AUC of a row of the paper for the targets M, C, I, O and their mean, as printed.
-pub type PaperRow = (&'static str, [[&'static str; 2]; 5]);
-
-/// What stands in a table beside our figures.
-#[derive(Debug, Clone, Copy)]
-pub struct TableText<'a> {
-    /// Title.
-    pub title: &'a str,
-    /// The paper's rows.
-    pub paper: &'a [PaperRow],
-    /// Remarks under the tables.
-    pub notes: &'a [String],
-}
-
-/// A table over leave-one-out protocols: the paper's rows beside ours.
-///
-/// # Errors
-///
-/// A message if a target is unknown, or a training fails.
-pub fn leave_one_out_table(
-    arguments: &AgfasArguments,
-    text: TableText<'_>,
-    (captures, faces): &(Captures, RealFaces),
-    methods: &[CueMethod<'_>],
-    started: Instant,
-    device: &Device,
-) -> Result<(), String> {
-    let domains = captures.manifest().domains();
-    let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
-    let mut columns = Vec::new();
-    let mut chosen = Vec::new();
-    for target in &arguments.targets {
-        let letter = target.chars().last().unwrap_or('?');
-        let place = "MCIO".find(letter);
-        chosen.push(place.ok_or_else(|| format!("no domain {target:?} in the paper's table"))?);
-        columns.push(format!("->{letter} HTER"));
-        columns.push("AUC".to_owned());
-    }
-    columns.push("mean HTER".to_owned());
-    columns.push("AUC".to_owned());
-    let all = chosen.len() == 4;
-    let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let mut table = Comparison::new(text.title, &names);
-    for (name, row) in text.paper {
-        let mut cells: Vec<&str> = chosen.iter().flat_map(|&at| row[at]).collect();
-        // The mean of fewer targets is not printed in the paper.
-        cells.extend(if all { row[4] } else { ["-"; 2] });
-        table = table.paper(name, &cells);
-    }
-    let mut rows: Vec<Vec<[Vec<f64>; 2]>> = vec![Vec::new(); methods.len()];
-    for target in &arguments.targets {
-        let protocol =
-            Protocol::leave_one_out(&domains, target).map_err(|error| error.to_string())?;
-        let study = arguments.study(captures, faces, &protocol)?;
-        let head = arguments.head();
-        let training = arguments.training();
-        let runs = study.run(methods, &head, &training, &arguments.seeds(), device)?;
-        for (row, method) in rows.iter_mut().zip(runs) {
-            let errors = method.errors(0, ThresholdPolicy::SourceEer)?;
-            let hter = errors.iter().map(|run| run.hter).collect();
-            row.push([hter, errors.iter().map(|run| run.auc).collect()]);
-        }
-        println!(
-            "{}: {:.0} s",
-            protocol.name,
-            started.elapsed().as_secs_f64()
-        );
-    }
-    for (method, row) in methods.iter().zip(rows) {
-        let mean = |which: usize| -> Vec<f64> {
-            (0..arguments.runs as usize)
-                .map(|run| row.iter().map(|cell| cell[which][run]).sum::<f64>() / row.len() as f64)
-                .collect()
-        };
-        let means = [mean(0), mean(1)];
-        let cells = row
-            .iter()
-            .flatten()
-            .cloned()
-            .chain(means)
-            .map(Entry::Percent);
-        table.ours(&method.name, cells);
-    }
-    for note in text.notes {
-        table.note(note);
-    }
-    table.note(
-        "Threshold of equal error on source development data; the paper's is that of the target itself.",
-    );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
 }

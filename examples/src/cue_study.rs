@@ -202,7 +202,7 @@ fn planes(
         .map(|(sample, image)| {
             let face: Vec<f32> = image_values(image).collect();
             let cue = || match method.cues {
-                Some(cues) => cues.standardised(&sample.id, device),
+                Some(cues) => cues.for_networks(&sample.id, device),
                 None => Ok(standardised(face.clone(), image.width() as usize, device)),
             };
             match method.detector {

@@ -26,6 +26,7 @@ pub struct Cues {
     pub name: String,
     residuals: HashMap<String, Vec<f32>>,
     size: usize,
+    scale: Option<f32>,
 }
 
 impl Cues {
@@ -64,7 +65,29 @@ impl Cues {
             name: name.to_owned(),
             residuals: ids.zip(residuals).collect(),
             size,
+            scale: None,
         })
+    }
+
+    /// Cues that were made elsewhere, of pictures of `size`.
+    pub fn from_residuals(
+        name: &str,
+        size: usize,
+        residuals: impl IntoIterator<Item = (String, Vec<f32>)>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            residuals: residuals.into_iter().collect(),
+            size,
+            scale: None,
+        }
+    }
+
+    /// The same cues, multiplied by `scale` for the networks where there is one, instead of each being
+    /// standardised.
+    #[must_use]
+    pub fn with_scale(self, scale: Option<f32>) -> Self {
+        Self { scale, ..self }
     }
 
     /// Residual of a sample.
@@ -90,13 +113,17 @@ impl Cues {
         Ok(sum / residual.len() as f64)
     }
 
-    /// Standardised cue of a sample, as the networks take it.
+    /// Cue of a sample as the networks take it: standardised, or of a fixed scale.
     ///
     /// # Errors
     ///
     /// A message if there is none.
-    pub fn standardised(&self, id: &str, device: &Device) -> Result<Vec<f32>, String> {
-        Ok(standardised(self.residual(id)?.to_vec(), self.size, device))
+    pub fn for_networks(&self, id: &str, device: &Device) -> Result<Vec<f32>, String> {
+        let residual = self.residual(id)?;
+        Ok(match self.scale {
+            Some(scale) => residual.iter().map(|value| value * scale).collect(),
+            None => standardised(residual.to_vec(), self.size, device),
+        })
     }
 }
 

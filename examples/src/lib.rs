@@ -2,6 +2,7 @@
 //! studies of detectors and their tables.
 
 mod agfas;
+mod agfas_table;
 mod bona_fide;
 mod bundled_generator;
 mod captures;
@@ -13,15 +14,15 @@ mod cues;
 mod edit_pairs;
 mod faces;
 mod people;
+mod probe;
 mod progress;
 mod samples;
 mod study;
 mod study_arguments;
 mod style_training;
 
-pub use agfas::{
-    AgfasArguments, CueSourceChoice, PaperRow, Strategy, TableText, leave_one_out_table,
-};
+pub use agfas::{AgfasArguments, CueSourceChoice, Strategy};
+pub use agfas_table::{PaperRow, TableText, leave_one_out_table};
 pub use bona_fide::{BonaFideView, GENERIC_FACES, bona_fide_views, mirrored};
 pub use bundled_generator::{BundledGenerator, Pair, bundled_sampler};
 pub use captures::Captures;
@@ -34,6 +35,7 @@ pub use edit_pairs::{EditPair, edit, edit_pairs, pixel_distance};
 pub use faces::{FaceFolder, FaceSplit};
 pub use fas_jobs::{DeviceChoice, image_values, images_to_tensor, tensor_to_images};
 pub use people::People;
+pub use probe::{attack_auc, block_statistics, probe_aucs};
 pub use progress::progress;
 pub use samples::training_sample;
 pub use study::{LabelledImages, Method, MethodRuns, Run, RunErrors, Study, mean_and_deviation};
