@@ -10,7 +10,8 @@ over ours, `spread` the lowest and highest ratio of a turn. `memory` is the most
 holds resident while it is timed, libraries and weights included, in GB.
 
 `stfm_*_step` is a step of a sampler: the style's keys and values are ours once for all steps, the released
-code makes them in each. `edit` is 25 guided steps; the released sampler takes three minutes on two cores for it: `--turns 1`.
+code makes them in each. `edit` is 25 guided steps; the released sampler takes three minutes on two cores
+for it: `--turns 1`.
 """
 
 import argparse
@@ -28,7 +29,8 @@ from safetensors.numpy import load_file
 HERE = pathlib.Path(__file__).resolve().parent
 ROWS = [
     "unet", "guided_step", "edit", "stfm_32", "stfm_16", "stfm_8", "stfm_32_step", "stfm_16_step",
-    "stfm_8_step", "group_norm_silu", "conv3x3", "style_encoder", "training_step", "sd_unet", "kl_decode", "resnet18", "mobilevit", "vit", "rq_loss",
+    "stfm_8_step", "group_norm_silu", "conv3x3", "style_encoder", "training_step", "sd_unet",
+    "kl_decode", "resnet18", "mobilevit", "vit", "rq_loss",
 ]  # fmt: skip
 TOLERANCE = 1e-3
 
