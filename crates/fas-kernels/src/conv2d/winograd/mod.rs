@@ -25,9 +25,6 @@ use crate::simd;
 
 pub(super) use self::weight::Weight;
 
-/// Tiles of a block: with fewer the weights are read too often, with more the transformed inputs and
-/// products leave the second-level cache.
-const BLOCK_TILES: usize = 32;
 /// Tiles of a batch up to which tasks are split by output channels.
 const FEW_TILES: usize = 128;
 /// Floats of the transformed weights of a group of output channels, for half of the second-level cache.
@@ -63,6 +60,15 @@ impl Form {
         }
     }
 
+    /// Tiles of a task at most: with fewer the weights are read too often, with more the transformed inputs
+    /// leave the caches.
+    fn block_tiles(self) -> usize {
+        match self {
+            Self::Two => 256,
+            Self::Four => 32,
+        }
+    }
+
     /// Products of a tile.
     fn places(self) -> usize {
         (self.side() + 2).pow(2)
@@ -90,9 +96,11 @@ impl Winograd<'_> {
         if batch_size * rows * columns <= FEW_TILES {
             return self.by_channels(form, output, threads);
         }
-        // A task is a band of an image, or some small images.
-        let band = (BLOCK_TILES / columns).clamp(1, rows);
-        let images = (BLOCK_TILES / (rows * columns)).clamp(1, batch_size.div_ceil(threads));
+        // A task is a band of an image, or some small images; two a thread at least.
+        let share = (batch_size * rows * columns).div_ceil(2 * threads);
+        let block = form.block_tiles().min(share);
+        let band = (block / columns).clamp(1, rows);
+        let images = (block / (rows * columns)).clamp(1, batch_size.div_ceil(threads));
         let bands = rows.div_ceil(band);
         let mut outputs: Vec<Vec<&mut [f32]>> = Vec::new();
         outputs.resize_with(batch_size.div_ceil(images) * bands, Vec::new);
