@@ -11,6 +11,7 @@ use fas_report::{
 
 use fas_examples::{BundledGenerator, Captures, peak_memory};
 
+use crate::despoofing::{Despoofed, TOP};
 use crate::detector::{MethodResult, spread};
 use crate::generation::Generated;
 use crate::settings::Settings;
@@ -23,6 +24,7 @@ pub(crate) struct Content<'a> {
     pub(crate) splits: &'a ProtocolSplits,
     pub(crate) generated: Option<&'a Generated>,
     pub(crate) generator: Option<&'a BundledGenerator>,
+    pub(crate) despoofed: Option<&'a Despoofed>,
     pub(crate) results: &'a [MethodResult],
     pub(crate) run_time: Duration,
 }
@@ -39,6 +41,11 @@ pub(crate) fn write(content: &Content<'_>) -> Result<PathBuf, String> {
         let picture = out.join("generated.png");
         grid(generated)
             .write_png(picture)
+            .map_err(|error| error.to_string())?;
+    }
+    if let Some(despoofed) = content.despoofed {
+        despoofed_grid(despoofed)
+            .write_png(out.join("despoofed.png"))
             .map_err(|error| error.to_string())?;
     }
     Ok(path)
@@ -79,6 +86,9 @@ fn build(content: &Content<'_>) -> Result<Report, ReportError> {
             )
             .with_facts(sorted(&generator.card));
         report = report.with_section(section);
+    }
+    if let Some(despoofed) = content.despoofed {
+        report = report.with_section(despoofing(despoofed));
     }
     report = report.with_section(quality(content)?);
     Ok(report.with_run(run_record(content)))
@@ -187,6 +197,31 @@ fn quality(content: &Content<'_>) -> Result<Section, ReportError> {
         }
     }
     Ok(Section::new("Image quality").with_figures([plot.figure()?]))
+}
+
+fn despoofing(despoofed: &Despoofed) -> Section {
+    Section::new("De-spoofed faces")
+        .with_text(&format!(
+            "One person of the target, live and attacked: the capture, what the generator's first stage \
+             alone makes of it, the de-spoofed face, and the cue that AG-Net attends to, the absolute \
+             difference of capture and de-spoofed face (0 to {TOP} of the range -1 to 1)."
+        ))
+        .with_grid(despoofed_grid(despoofed))
+        .with_note(
+            "What the generator has seen",
+            "Bona fide faces only, real ones, as everyday cameras see them: no attack, and nothing of a \
+             simulated domain. The row ViT of the results is AG-Net without the cue.",
+        )
+        .with_facts(sorted(&despoofed.card))
+}
+
+fn despoofed_grid(despoofed: &Despoofed) -> Grid {
+    let rows = despoofed.shown.iter();
+    Grid::new(
+        rows.map(|(label, images)| GridRow::new(label, images.clone()))
+            .collect(),
+    )
+    .with_columns(["input", "first stage", "de-spoofed", "cue"])
 }
 
 fn grid(generated: &Generated) -> Grid {

@@ -39,6 +39,9 @@ pub(crate) struct Settings {
     /// Attacks that are generated for training.
     #[arg(long, default_value_t = 96)]
     pub(crate) generated: usize,
+    /// Leave out AG-FAS: the de-spoofed faces and AG-Net.
+    #[arg(long)]
+    pub(crate) no_agfas: bool,
 }
 
 impl Settings {

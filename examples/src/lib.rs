@@ -4,6 +4,7 @@
 mod agfas;
 mod agfas_table;
 mod bona_fide;
+mod bundled_dfg;
 mod bundled_generator;
 mod captures;
 mod comparison;
@@ -24,6 +25,7 @@ mod style_training;
 pub use agfas::{AgfasArguments, CueSourceChoice, Strategy};
 pub use agfas_table::{PaperRow, TableText, leave_one_out_table};
 pub use bona_fide::{BonaFideView, GENERIC_FACES, bona_fide_views, mirrored};
+pub use bundled_dfg::{bundled_despoofing, bundled_despoofing_generator};
 pub use bundled_generator::{BundledGenerator, Pair, bundled_sampler};
 pub use captures::Captures;
 pub use comparison::{Comparison, Entry, t_interval};
