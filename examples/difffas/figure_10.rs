@@ -17,7 +17,7 @@ use fas_examples::{
     BundledGenerator, DeviceChoice, bundled_sampler, cost, edit, edit_pairs, progress,
 };
 use fas_quality::Brisque;
-use fas_report::{Cell, Grid, GridRow, HistogramPlot, Measure, Table};
+use fas_report::{Cell, Grid, GridRow, HistogramPlot, Measure, Table, write_atomically};
 use image::RgbImage;
 
 #[derive(Debug, Parser)]
@@ -106,7 +106,7 @@ fn main() -> Result<(), String> {
     let svg = arguments.out.join("brisque.svg");
     figure.write_svg(&svg).map_err(|error| error.to_string())?;
     let csv = arguments.out.join("brisque.csv");
-    std::fs::write(&csv, table.csv()).map_err(|error| error.to_string())?;
+    write_atomically(&csv, table.csv().as_bytes()).map_err(|error| error.to_string())?;
     let rows = pairs
         .iter()
         .zip(&made)

@@ -1,25 +1,22 @@
 //! Results on the standard output, or in a file that is never seen half-written.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+
+use fas_report::write_atomically;
 
 use crate::error::CliError;
 
 /// Writes `content` to `path`, or to the standard output where there is none.
 ///
-/// A file is written under a temporary name beside its own and then renamed; after an error
-/// nothing is left of it, and an older file stays as it was.
+/// A file appears whole or not at all.
 pub(crate) fn emit(path: Option<&Path>, content: &[u8]) -> Result<(), CliError> {
     match path {
         None => write_standard_output(content).map_err(|source| CliError::Write {
             what: "the standard output".to_owned(),
             source,
         }),
-        Some(path) => write_file(path, content).map_err(|source| CliError::Write {
-            what: path.display().to_string(),
-            source,
-        }),
+        Some(path) => Ok(write_atomically(path, content)?),
     }
 }
 
@@ -61,29 +58,10 @@ fn write_standard_output(content: &[u8]) -> io::Result<()> {
     output.flush()
 }
 
-fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
-    partial.push(format!(".{}.partial", std::process::id()));
-    let partial = path.with_file_name(partial);
-    let written = File::create(&partial)
-        .and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&partial, path));
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&partial);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,13 @@ mod program;
 
 use std::fs;
 
-use program::fas;
+use program::{Run, fas};
+
+/// Runs `fas data` with the words of `line`.
+fn data(folder: &std::path::Path, line: &str) -> Run {
+    let words = std::iter::once("data").chain(line.split_whitespace());
+    fas(folder, &words.collect::<Vec<_>>())
+}
 
 /// MSU-MFSD by its rule, every file one byte.
 fn msu() -> tempfile::TempDir {
@@ -44,10 +50,7 @@ fn a_complete_copy_is_indexed_and_checked() {
         "[msu_mfsd]\nroot = \"msu\"\n",
     )
     .unwrap();
-    let run = fas(
-        folder.path(),
-        &["data", "check", "msu_mfsd", "--depth", "copies"],
-    );
+    let run = data(folder.path(), "check msu_mfsd --depth copies");
     assert_eq!(run.code, 0, "{}{}", run.output, run.errors);
     assert!(
         run.output.ends_with("complete, nothing odd\n"),
@@ -60,10 +63,7 @@ fn a_complete_copy_is_indexed_and_checked() {
         run.output
     );
 
-    let run = fas(
-        folder.path(),
-        &["data", "index", "msu_mfsd", "--out", "msu.csv"],
-    );
+    let run = data(folder.path(), "index msu_mfsd --out msu.csv");
     assert_eq!(run.code, 0, "{}", run.errors);
     assert!(
         run.errors.contains("70 bona fide and 210 attacks"),
@@ -75,7 +75,7 @@ fn a_complete_copy_is_indexed_and_checked() {
     let turned = index.lines().filter(|line| line.ends_with(",180")).count();
     assert_eq!(turned, 6);
 
-    let run = fas(folder.path(), &["data", "list"]);
+    let run = data(folder.path(), "list");
     assert!(run.output.contains("msu_mfsd  MSU-MFSD"), "{}", run.output);
     assert!(
         run.output.contains("train 30 bona fide + 90 attacks"),
@@ -91,10 +91,7 @@ fn a_damaged_copy_is_described() {
     fs::remove_file(scene.join("real/real_client001_laptop_SD_scene01.mov")).unwrap();
     fs::write(scene.join("real/holiday.mov"), "x").unwrap();
     fs::write(scene.join("real/real_client002_laptop_SD_scene01.mov"), "").unwrap();
-    let run = fas(
-        folder.path(),
-        &["data", "check", "msu_mfsd", "--root", "msu"],
-    );
+    let run = data(folder.path(), "check msu_mfsd --root msu");
     assert_eq!(run.code, 1);
     for expected in [
         "count: train 30 bona fide + 90 attacks, here 29 bona fide + 90 attacks",
@@ -105,7 +102,7 @@ fn a_damaged_copy_is_described() {
     ] {
         assert!(run.output.contains(expected), "{expected}: {}", run.output);
     }
-    let run = fas(folder.path(), &["data", "check", "oulu", "--root", "msu"]);
+    let run = data(folder.path(), "check oulu --root msu");
     assert_eq!(run.code, 1);
     assert!(
         run.errors.contains("unknown data set `oulu`; known are"),
@@ -138,31 +135,13 @@ fn wmca(folder: &std::path::Path) {
         fs::write(path, list).unwrap();
     }
     fs::write(folder.join("wmca.txt"), names.join("\r\n")).unwrap();
-    let run = fas(
+    let run = data(
         folder,
-        &[
-            "data",
-            "index",
-            "wmca",
-            "--root",
-            "wmca",
-            "--listing",
-            "wmca.txt",
-            "--out",
-            "wmca.csv",
-        ],
+        "index wmca --root wmca --listing wmca.txt --out wmca.csv",
     );
     assert_eq!(run.code, 0, "{}", run.errors);
-    let arguments = [
-        "data",
-        "protocol",
-        "wmca/grandtest",
-        "--index",
-        "wmca.csv",
-        "--out",
-        "grandtest",
-    ];
-    let run = fas(folder, &arguments);
+    let arguments = "protocol wmca/grandtest --index wmca.csv --out grandtest";
+    let run = data(folder, arguments);
     assert_eq!(run.code, 1);
     assert!(
         run.errors
@@ -171,7 +150,7 @@ fn wmca(folder: &std::path::Path) {
         run.errors
     );
     assert!(!folder.join("grandtest").exists());
-    let run = fas(folder, &[&arguments[..], &["--partial"]].concat());
+    let run = data(folder, &format!("{arguments} --partial"));
     assert_eq!(run.code, 0, "{}", run.errors);
     assert!(
         run.errors.contains("note: presenters cross the parts"),
@@ -184,7 +163,7 @@ fn wmca(folder: &std::path::Path) {
 fn presenters_of_wmca_leak() {
     let folder = tempfile::tempdir().unwrap();
     wmca(folder.path());
-    let run = fas(folder.path(), &["data", "leaks", "--protocol", "grandtest"]);
+    let run = data(folder.path(), "leaks --protocol grandtest");
     assert_eq!(run.code, 1);
     for line in [
         // Masks of the test part are worn by people of the training part, and so on.
@@ -195,10 +174,7 @@ fn presenters_of_wmca_leak() {
         assert!(run.output.contains(line), "{line}: {}", run.output);
     }
     assert!(run.errors.contains("--allow-leak"), "{}", run.errors);
-    let run = fas(
-        folder.path(),
-        &["data", "leaks", "--protocol", "grandtest", "--allow-leak"],
-    );
+    let run = data(folder.path(), "leaks --protocol grandtest --allow-leak");
     assert_eq!(run.code, 0);
 }
 
@@ -221,7 +197,7 @@ fn the_published_wmca_list_is_refused_and_cleaned() {
         format!("[{}]", pairs.join(",")),
     )
     .unwrap();
-    let run = fas(folder.path(), &["data", "leaks", "--pairs", "WMCA.json"]);
+    let run = data(folder.path(), "leaks --pairs WMCA.json");
     assert_eq!(run.code, 1, "{}", run.errors);
     assert!(
         run.errors
@@ -230,18 +206,8 @@ fn the_published_wmca_list_is_refused_and_cleaned() {
         run.errors
     );
     assert!(run.errors.contains("knows no parts"), "{}", run.errors);
-    let arguments = [
-        "data",
-        "leaks",
-        "--pairs",
-        "WMCA.json",
-        "--protocol",
-        "grandtest",
-    ];
-    let run = fas(
-        folder.path(),
-        &[&arguments[..], &["--clean", "clean.json"]].concat(),
-    );
+    let arguments = "leaks --pairs WMCA.json --protocol grandtest";
+    let run = data(folder.path(), &format!("{arguments} --clean clean.json"));
     assert_eq!(run.code, 1);
     // Of the test part clients 49 to 68 are in the list, and people 1 to 12, who wear its masks.
     assert!(
@@ -255,7 +221,7 @@ fn the_published_wmca_list_is_refused_and_cleaned() {
         !clean.contains("/049_") && !clean.contains("/025_"),
         "{clean}"
     );
-    let run = fas(folder.path(), &[&arguments[..], &["--allow-leak"]].concat());
+    let run = data(folder.path(), &format!("{arguments} --allow-leak"));
     assert_eq!(run.code, 0);
 }
 
@@ -273,7 +239,7 @@ fn the_published_padisi_list_is_refused() {
         format!("[{}]", pairs.join(",")),
     )
     .unwrap();
-    let run = fas(folder.path(), &["data", "leaks", "--pairs", "PADISI.json"]);
+    let run = data(folder.path(), "leaks --pairs PADISI.json");
     assert_eq!(run.code, 1);
     assert!(
         run.errors.contains(
@@ -282,10 +248,7 @@ fn the_published_padisi_list_is_refused() {
         "{}",
         run.errors
     );
-    let run = fas(
-        folder.path(),
-        &["data", "leaks", "--pairs", "PADISI.json", "--allow-leak"],
-    );
+    let run = data(folder.path(), "leaks --pairs PADISI.json --allow-leak");
     assert_eq!(run.code, 0);
 }
 
@@ -317,10 +280,7 @@ fn images_that_are_copies_are_found() {
         rows += &format!("{name},{name}.png,bona_fide,,x,{split},person {name},,x/live,false,\n");
     }
     fs::write(folder.path().join("manifest.csv"), rows).unwrap();
-    let run = fas(
-        folder.path(),
-        &["data", "leaks", "--manifest", "manifest.csv"],
-    );
+    let run = data(folder.path(), "leaks --manifest manifest.csv");
     assert_eq!(run.code, 1, "{}{}", run.output, run.errors);
     assert_eq!(
         run.output,
@@ -344,31 +304,10 @@ fn protocols_are_shown_changed_and_listed() {
     let path = folder.path();
     fs::write(path.join("oulu.txt"), names.join("\n")).unwrap();
     fs::create_dir(path.join("empty")).unwrap();
-    let index = [
-        "data",
-        "index",
-        "oulu_npu",
-        "--root",
-        "empty",
-        "--listing",
-        "oulu.txt",
-        "--out",
-        "oulu.csv",
-    ];
-    let run = fas(path, &index);
+    let index = "index oulu_npu --root empty --listing oulu.txt --out oulu.csv";
+    let run = data(path, index);
     assert_eq!(run.code, 0, "{}", run.errors);
-    let run = fas(
-        path,
-        &[
-            "data",
-            "protocol",
-            "oulu_npu/P4_3",
-            "--index",
-            "oulu.csv",
-            "--out",
-            "P4_3",
-        ],
-    );
+    let run = data(path, "protocol oulu_npu/P4_3 --index oulu.csv --out P4_3");
     assert_eq!(run.code, 0, "{}", run.errors);
     assert!(
         run.errors.contains("test: 20 bona fide, 40 attacks"),
@@ -377,10 +316,10 @@ fn protocols_are_shown_changed_and_listed() {
     );
     let test = fs::read_to_string(path.join("P4_3/test.csv")).unwrap();
     assert_eq!(test.lines().count(), 61);
-    let run = fas(path, &["data", "leaks", "--protocol", "P4_3"]);
+    let run = data(path, "leaks --protocol P4_3");
     assert_eq!((run.code, run.output.as_str()), (0, "no leak found\n"));
 
-    let run = fas(path, &["data", "protocol", "oulu_npu/P1", "--show"]);
+    let run = data(path, "protocol oulu_npu/P1 --show");
     assert_eq!(run.code, 0);
     // The same with the third session in training, which the counts tell.
     fs::write(
@@ -388,18 +327,9 @@ fn protocols_are_shown_changed_and_listed() {
         run.output.replacen("\"2\",", "\"2\",\n    \"3\",", 1),
     )
     .unwrap();
-    let run = fas(
+    let run = data(
         path,
-        &[
-            "data",
-            "protocol",
-            "--file",
-            "mine.toml",
-            "--index",
-            "oulu.csv",
-            "--out",
-            "mine",
-        ],
+        "protocol --file mine.toml --index oulu.csv --out mine",
     );
     assert_eq!(run.code, 1);
     assert!(
@@ -408,9 +338,9 @@ fn protocols_are_shown_changed_and_listed() {
         "{}",
         run.errors
     );
-    let run = fas(path, &["data", "protocol", "--list"]);
+    let run = data(path, "protocol --list");
     assert!(run.output.contains("OCI->M@ssdg"), "{}", run.output);
-    let run = fas(path, &["data", "protocol", "oulu_npu/P9", "--out", "x"]);
+    let run = data(path, "protocol oulu_npu/P9 --out x");
     assert!(
         run.errors
             .contains("unknown protocol `oulu_npu/P9`; similar are oulu_npu/P1"),
@@ -437,31 +367,10 @@ fn frames_become_a_manifest_and_failures_stay_rows() {
     fs::create_dir_all(lab.join("test/replay/bert")).unwrap();
     fs::write(lab.join("test/replay/bert/4.png"), "no image").unwrap();
     let path = folder.path();
-    let run = fas(
-        path,
-        &[
-            "data",
-            "index",
-            "custom.lab",
-            "--root",
-            "lab",
-            "--out",
-            "lab.csv",
-        ],
-    );
+    let run = data(path, "index custom.lab --root lab --out lab.csv");
     assert_eq!(run.code, 0, "{}", run.errors);
-    let arguments = [
-        "data",
-        "frames",
-        "custom.lab",
-        "--root",
-        "lab",
-        "--index",
-        "lab.csv",
-        "--out",
-        "frames",
-    ];
-    let run = fas(path, &arguments);
+    let arguments = "frames custom.lab --root lab --index lab.csv --out frames";
+    let run = data(path, arguments);
     assert_eq!(run.code, 1, "{}", run.errors);
     assert!(
         run.errors
@@ -496,19 +405,8 @@ fn frames_become_a_manifest_and_failures_stay_rows() {
         lab.join("bona_fide/cleo/5.png"),
     )
     .unwrap();
-    fas(
-        path,
-        &[
-            "data",
-            "index",
-            "custom.lab",
-            "--root",
-            "lab",
-            "--out",
-            "lab.csv",
-        ],
-    );
-    let run = fas(path, &arguments);
+    data(path, "index custom.lab --root lab --out lab.csv");
+    let run = data(path, arguments);
     assert_eq!(run.code, 1);
     assert!(
         run.errors.contains("`lab/bona_fide/cleo/5` has no split"),
@@ -523,24 +421,14 @@ fn lists_and_scores_are_converted() {
     let path = folder.path();
     let write = |name: &str, text: &str| fs::write(path.join(name), text).unwrap();
     write("list.txt", "a.png 1\nb.png 0\n");
-    let run = fas(
-        path,
-        &[
-            "data", "convert", "list.txt", "--from", "text", "--to", "bob",
-        ],
-    );
+    let run = data(path, "convert list.txt --from text --to bob");
     assert_eq!(run.code, 1);
     assert!(
         run.errors.contains("does not say what 1 means"),
         "{}",
         run.errors
     );
-    let run = fas(
-        path,
-        &[
-            "data", "convert", "list.txt", "--from", "text", "--one", "attack", "--to", "bob",
-        ],
-    );
+    let run = data(path, "convert list.txt --from text --one attack --to bob");
     assert_eq!(
         (run.code, run.output.as_str()),
         (0, "filename,subject,attack_type\na.png,,attack\nb.png,,\n")
@@ -552,27 +440,15 @@ fn lists_and_scores_are_converted() {
         "{\"annotations\": [{\"id\": \"a\", \"categorization\": {\"coarse_grained_pai\": 0}}, \
          {\"id\": \"b\", \"categorization\": {\"coarse_grained_pai\": 2}}]}",
     );
-    let arguments = [
-        "data",
-        "convert",
-        "scores.json",
-        "--from",
-        "grad-gpad-scores",
-        "--labels",
-        "annotations.json",
-        "--labels-from",
-        "grad-gpad-list",
-        "--to",
-        "bob",
-    ];
-    let run = fas(path, &arguments);
+    let arguments = "convert scores.json --from grad-gpad-scores --labels annotations.json --labels-from grad-gpad-list --to bob";
+    let run = data(path, arguments);
     assert_eq!(run.code, 0, "{}", run.errors);
     assert_eq!(
         run.output,
         "claimed_id,test_label,is_bonafide,attack_type,score\n,a,True,,0.75\n,b,False,replay,0.25\n"
     );
     write("scores.json", "{\"a\": 0.75, \"b\": 0.25}");
-    let run = fas(path, &arguments);
+    let run = data(path, arguments);
     assert_eq!(run.code, 1);
     assert!(
         run.errors.contains("stand on their head: AUC 0.000"),

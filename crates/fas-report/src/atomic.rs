@@ -1,15 +1,20 @@
 //! Files that appear whole or not at all.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 
 use crate::ReportError;
 
 /// Writes `bytes` beside `path` and renames, so that a reader or an interrupt never meets half a file.
 ///
-/// Missing parent folders are created. The temporary name carries the process id: two programs
-/// writing the same report do not tread on each other's half.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+/// Missing parent folders are created, and an older file stays as it was after an error. The temporary name
+/// carries the process id: two programs writing the same file do not tread on each other's half.
+///
+/// # Errors
+///
+/// [`ReportError::Write`] if the file cannot be written.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     let write_error = |source| ReportError::Write {
         path: path.to_owned(),
         source,
@@ -27,7 +32,12 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ReportEr
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(write_error)?;
     }
-    let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
+    let written = File::create(&partial)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&partial, path));
     if written.is_err() {
         // The first error is the one to report; a leftover that cannot be removed adds nothing to it.
         let _ = fs::remove_file(&partial);

@@ -51,6 +51,7 @@ mod section;
 mod table;
 mod unit;
 
+pub use atomic::write_atomically;
 pub use curve::RateCurve;
 pub use det::DetPlot;
 pub use error::ReportError;

@@ -1,6 +1,7 @@
 //! From a PyTorch checkpoint, without running it.
 
 mod cursor;
+mod heap;
 mod pickle;
 mod problem;
 mod storage;
@@ -12,7 +13,8 @@ use std::path::Path;
 pub use problem::PyTorchProblem;
 
 use self::cursor::Cursor;
-use self::pickle::{Heap, Id, Value, read_pickle};
+use self::heap::{Heap, Id, Value};
+use self::pickle::read_pickle;
 use self::storage::Storages;
 use self::zip::ZipFile;
 use crate::{Weights, WeightsError};
@@ -48,7 +50,11 @@ pub fn read_pytorch(path: &Path, key: Option<&str>) -> Result<Weights, WeightsEr
     from_bytes(&bytes, key, path)
 }
 
-fn from_bytes(bytes: &[u8], key: Option<&str>, path: &Path) -> Result<Weights, WeightsError> {
+pub(crate) fn from_bytes(
+    bytes: &[u8],
+    key: Option<&str>,
+    path: &Path,
+) -> Result<Weights, WeightsError> {
     let failed = |problem| WeightsError::PyTorch {
         path: path.to_owned(),
         problem,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use half::{bf16, f16};
 
 use super::cursor::Cursor;
-use super::pickle::{Heap, Id, Value};
+use super::heap::{Heap, Id, Value};
 use super::problem::PyTorchProblem;
 use super::zip::ZipFile;
 
