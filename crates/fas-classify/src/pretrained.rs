@@ -1,5 +1,5 @@
 //! Weights of ImageNet that a backbone starts from: torchvision's ResNet and timm's MobileViT, as
-//! safetensors, strictly.
+//! safetensors or PyTorch checkpoints, strictly.
 //!
 //! The file's head of classes is left out by name, and so are PyTorch's counters of batches; anything
 //! else that is missing, left over or misshaped is an error.
@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::config::Config;
-use fas_weights::{Weights, WeightsError, read_weights};
+use fas_weights::{ForeignTensor, ParamSite, Weights, WeightsError, read_checkpoint};
 
 use crate::{Classifier, ClassifyError, FaceBackbone};
 
@@ -25,20 +25,29 @@ impl FaceBackbone {
     ///
     /// [`WeightsError`] if the file is unreadable or of another network; it names what differs.
     pub fn with_pretrained(self, path: &Path) -> Result<Self, WeightsError> {
-        let weights = read_weights(path)?;
+        let weights = read_checkpoint(path, None)?;
         match self {
             Self::ResNet(network) => {
-                let weights = prepared(weights, |name| name.starts_with("fc."), |_| false);
-                let network = weights.apply_renamed(network, path, torchvision_name)?;
+                let spare = |name: &str| name.starts_with("fc.") || is_counter(name);
+                let network = weights.apply_foreign(network, path, torchvision_tensor, spare)?;
                 Ok(Self::ResNet(network))
             }
             Self::MobileVit(network) => {
-                let is_linear = |name: &str| name.contains(".attn.") || name.contains(".mlp.");
-                let weights = prepared(weights, |name| name.starts_with("head."), is_linear);
-                let network = weights.apply_renamed(network, path, timm_name)?;
+                let spare = |name: &str| name.starts_with("head.") || is_counter(name);
+                let network = weights.apply_foreign(network, path, timm_tensor, spare)?;
                 Ok(Self::MobileVit(network))
             }
         }
+    }
+
+    /// The weights in the layout of torchvision or timm, without a head of classes and without counters of
+    /// batches.
+    pub fn reference_weights(&self) -> Weights {
+        let weights = match self {
+            Self::ResNet(network) => Weights::of_module(network, torchvision_tensor),
+            Self::MobileVit(network) => Weights::of_module(network, timm_tensor),
+        };
+        weights.expect("every parameter has a name there")
     }
 }
 
@@ -57,57 +66,36 @@ impl Classifier {
     }
 }
 
-/// Tensors of the trunk, with linear layers turned from `[out, in]` to Burn's `[in, out]`.
-fn prepared(
-    mut weights: Weights,
-    is_head: impl Fn(&str) -> bool,
-    is_linear: impl Fn(&str) -> bool,
-) -> Weights {
-    weights.tensors.retain(|name, _| !is_head(name));
-    for (name, (shape, values)) in &mut weights.tensors {
-        if let (true, &[rows, columns]) = (is_linear(name), shape.as_slice()) {
-            *values = (0..columns)
-                .flat_map(|column| (0..rows).map(move |row| (row, column)))
-                .map(|(row, column)| values[row * columns + column])
-                .collect();
-            shape.swap(0, 1);
-        }
-    }
-    weights
+/// How many batches a BatchNorm of PyTorch has seen.
+fn is_counter(name: &str) -> bool {
+    name.ends_with(".num_batches_tracked")
 }
 
-/// PyTorch's names of the values of a norm.
-fn torch_leaf(path: &str) -> String {
-    match path.rsplit_once('.') {
-        Some((module, "gamma")) => format!("{module}.weight"),
-        Some((module, "beta")) => format!("{module}.bias"),
-        _ => path.to_owned(),
-    }
-}
-
-/// torchvision's name of a parameter of a [`ResNet`](crate::ResNet).
-fn torchvision_name(path: &str) -> String {
-    let path = torch_leaf(path);
-    let path = match path
+/// torchvision's tensor of a parameter of a [`ResNet`](crate::ResNet).
+fn torchvision_tensor(site: &ParamSite) -> Option<ForeignTensor> {
+    let (module, _) = site.path.rsplit_once('.')?;
+    let module = match module
         .strip_prefix("stages.")
         .and_then(|rest| rest.split_once('.'))
     {
         Some((stage, rest)) => {
-            let stage: usize = stage.parse().expect("stages are numbered");
+            let stage: usize = stage.parse().ok()?;
             format!("layer{}.{rest}", stage + 1)
         }
-        None => path,
+        None => module.to_owned(),
     };
-    path.replace("downsample.conv.", "downsample.0.")
-        .replace("downsample.bn.", "downsample.1.")
+    let module = module
+        .replace("downsample.conv", "downsample.0")
+        .replace("downsample.bn", "downsample.1");
+    Some(site.torch_as(&module))
 }
 
-/// timm's name of a parameter of a [`MobileVit`](crate::MobileVit), every stage of which has one
+/// timm's tensor of a parameter of a [`MobileVit`](crate::MobileVit), every stage of which has one
 /// residual before its transformer.
-fn timm_name(path: &str) -> String {
-    torch_leaf(path)
-        .replace(".residuals.", ".")
-        .replace(".block.", ".1.")
+fn timm_tensor(site: &ParamSite) -> Option<ForeignTensor> {
+    let (module, _) = site.path.rsplit_once('.')?;
+    let module = module.replace(".residuals.", ".").replace(".block.", ".1.");
+    Some(site.torch_as(&module))
 }
 
 #[cfg(test)]
@@ -131,11 +119,6 @@ mod tests {
             (param.name.clone(), (param.shape.clone(), values))
         });
         weights.collect()
-    }
-
-    /// As PyTorch writes them: integers beside the weights.
-    fn is_counter(name: &str) -> bool {
-        name.ends_with(".num_batches_tracked")
     }
 
     fn write(path: &Path, tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) {
@@ -191,6 +174,14 @@ mod tests {
                 loaded.forward(images.clone()).into_data(),
                 again.forward(images).into_data()
             );
+
+            // Out again: every number in its place, but for the head and the counters.
+            let out = loaded.reference_weights().tensors;
+            let trunk = |name: &&String| {
+                !(name.starts_with("fc.") || name.starts_with("head.") || is_counter(name))
+            };
+            let expected: BTreeMap<_, _> = tensors.iter().filter(|(name, _)| trunk(name)).collect();
+            assert!(out.iter().eq(expected), "{case}");
 
             let tensor = tensors.remove(name).unwrap();
             write(&path, &tensors);

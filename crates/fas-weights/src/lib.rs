@@ -22,6 +22,6 @@ mod save;
 
 pub use error::WeightsError;
 pub use foreign::{ForeignTensor, ParamSite};
-pub use load::{Weights, load_module, read_weights};
+pub use load::{Weights, load_module, read_checkpoint, read_weights};
 pub use pytorch::{PyTorchProblem, read_pytorch};
 pub use save::{StoredFloat, module_bytes, save_module};

@@ -9,7 +9,7 @@ use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::{ForeignTensor, ParamSite, WeightsError};
+use crate::{ForeignTensor, ParamSite, WeightsError, pytorch};
 
 /// The content of a weight file, widened to f32.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,26 @@ pub fn read_weights(path: &Path) -> Result<Weights, WeightsError> {
         source,
     })?;
     Weights::from_bytes(&bytes, path)
+}
+
+/// Reads a safetensors file, or a PyTorch checkpoint as [`read_pytorch`](crate::read_pytorch) does; their
+/// first bytes tell them apart. `key` names the weights in a checkpoint that holds more; a safetensors file
+/// holds nothing else.
+///
+/// # Errors
+///
+/// As [`read_weights`] and [`read_pytorch`](crate::read_pytorch).
+pub fn read_checkpoint(path: &Path, key: Option<&str>) -> Result<Weights, WeightsError> {
+    let bytes = std::fs::read(path).map_err(|source| WeightsError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    // After the length of its header, a safetensors file has the header: a JSON object. There a zip file
+    // has its compression and the magic number of a legacy checkpoint its last byte.
+    match bytes.get(8) {
+        Some(b'{') => Weights::from_bytes(&bytes, path),
+        _ => pytorch::from_bytes(&bytes, key, path),
+    }
 }
 
 impl Weights {

@@ -243,3 +243,24 @@ fn dictionaries_that_hold_themselves_end() {
     let error = from_bytes(&legacy(&pickle), None, std::path::Path::new("x.pt")).unwrap_err();
     assert!(error.to_string().contains("more than 64 levels"), "{error}");
 }
+
+#[test]
+fn formats_are_told_apart_by_their_first_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let safetensors = folder.path().join("weights.bin");
+    let read = read_pytorch(&path("state_dict.pt"), None).unwrap();
+    read.save(&safetensors, crate::StoredFloat::F32).unwrap();
+    for (file, key) in [
+        (path("zip.pt"), Some("model")),
+        (path("legacy.pt"), Some("model")),
+        (path("state_dict.pt"), None),
+        (safetensors, None),
+    ] {
+        let weights = crate::read_checkpoint(&file, key).unwrap();
+        assert_eq!(weights.tensors, expected(), "{}", file.display());
+    }
+    let text = folder.path().join("text.pt");
+    std::fs::write(&text, "neither of them").unwrap();
+    let error = crate::read_checkpoint(&text, None).unwrap_err().to_string();
+    assert!(error.contains("text.pt"), "{error}");
+}
