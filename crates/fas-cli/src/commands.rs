@@ -13,6 +13,7 @@ mod predict;
 mod quality;
 mod simulate;
 mod train;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ use self::predict::Predict;
 use self::quality::Quality;
 use self::simulate::Simulate;
 use self::train::Train;
+use self::weights::WeightFiles;
 use crate::error::CliError;
 
 /// What `fas` can do.
@@ -44,7 +46,8 @@ pub(crate) enum Command {
     Predict(Predict),
     Quality(Quality),
     Simulate(Simulate),
-    Train(Train),
+    Train(Box<Train>),
+    Weights(WeightFiles),
 }
 
 impl Command {
@@ -62,6 +65,7 @@ impl Command {
             Self::Quality(command) => command.run(),
             Self::Simulate(command) => command.run(),
             Self::Train(command) => command.run(),
+            Self::Weights(command) => command.run(),
         }
     }
 }

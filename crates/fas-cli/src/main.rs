@@ -26,6 +26,7 @@ Examples:
   fas evaluate test.csv --policy fixed=0.5 --json
   fas data check oulu_npu
   fas train classifier benchmark/manifest.csv --protocol 'OCI->M' --out detector.safetensors
+  fas train generator benchmark/manifest.csv --protocol 'CI->M' --out generator.safetensors
   fas predict faces/ --model detector.safetensors --json
 
 `fas COMMAND --help` has the details and more examples.";

@@ -2,6 +2,7 @@
 
 mod classifier;
 mod dfg;
+mod generator;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use fas_data::{Manifest, Protocol};
 
 use self::classifier::TrainClassifier;
 use self::dfg::TrainDfg;
+use self::generator::TrainGenerator;
 use crate::error::CliError;
 
 /// Train a network.
@@ -23,6 +25,7 @@ pub(crate) struct Train {
 enum Network {
     Classifier(TrainClassifier),
     Dfg(Box<TrainDfg>),
+    Generator(TrainGenerator),
 }
 
 impl Train {
@@ -30,6 +33,7 @@ impl Train {
         match &self.network {
             Network::Classifier(command) => command.run(),
             Network::Dfg(command) => command.run(),
+            Network::Generator(command) => command.run(),
         }
     }
 }
@@ -45,7 +49,7 @@ fn protocol_by_name(name: &str, manifest: &Manifest) -> Result<Protocol, CliErro
 }
 
 /// A note of a model card.
-fn key_and_text(text: &str) -> Result<(String, String), String> {
+pub(super) fn key_and_text(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write KEY=TEXT".to_owned()),

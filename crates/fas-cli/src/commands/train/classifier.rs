@@ -62,7 +62,7 @@ pub(crate) struct TrainClassifier {
     /// Network below the head.
     #[arg(long, value_enum, default_value = "small")]
     backbone: BackboneChoice,
-    /// Weights the network starts from, of torchvision or timm (safetensors).
+    /// Weights the network starts from, of torchvision or timm (safetensors, .pt or .pth).
     #[arg(long, value_name = "FILE")]
     pretrained: Option<PathBuf>,
     /// What is minimised.
