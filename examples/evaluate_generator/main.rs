@@ -13,29 +13,25 @@
 //! temperature, style by style, and beside it `generator.csv` and `generator.png`.
 
 mod arguments;
-mod edits;
-mod figures;
-mod instruments;
-mod judge;
+mod column;
 mod page;
 mod setting;
 
 use std::time::Instant;
 
-use burn::tensor::Device;
 use clap::Parser;
 use fas_dfg::MobileFaceNetConfig;
-use fas_diffusion::{GenerationConfig, Generator};
-use fas_examples::{FaceFolder, FaceSplit, cost, images_to_tensor, progress, tensor_to_images};
+use fas_diffusion::Generator;
+use fas_examples::{
+    EditSettings, FaceFolder, FaceSplit, Instruments, JudgeSettings, cost, edited, edits,
+    style_labels, train_judge,
+};
 use fas_quality::Brisque;
 use fas_sim::Domain;
 use image::RgbImage;
 
-use arguments::Arguments;
-use edits::{Edit, edits, style_labels};
-use figures::Column;
-use instruments::{BATCH, Instruments};
-use judge::train_judge;
+use arguments::{Arguments, SIZE};
+use column::Column;
 use page::Results;
 use setting::Setting;
 
@@ -60,8 +56,18 @@ fn main() -> Result<(), String> {
         .load_weights(&arguments.identity_weights)
         .map_err(|e| text(&e))?;
 
-    let judge = train_judge(&train, &domains, &arguments, &device)?;
-    let edits = edits(&test, &domains, &arguments)?;
+    let judge = JudgeSettings {
+        steps: arguments.judge_steps,
+        size: SIZE,
+        seed: arguments.seed,
+    };
+    let judge = train_judge(&train, &domains, judge, &device)?;
+    let captures = EditSettings {
+        people: arguments.people,
+        size: SIZE,
+        seed: arguments.seed,
+    };
+    let edits = edits(&test, &domains, captures)?;
     let instruments = Instruments {
         judge,
         recogniser,
@@ -80,7 +86,7 @@ fn main() -> Result<(), String> {
     let (mut columns, mut pictures) = (Vec::new(), Vec::new());
     for setting in Setting::all(&arguments) {
         let config = setting.config(&arguments);
-        let images = generate(&generator, &edits, &config, arguments.seed, &device)?;
+        let images = edited(&generator, &edits, &config, arguments.seed)?;
         let measured = instruments.measure(&edits, &images, &test)?;
         let column = Column::new(Some(setting), styles.len(), &edits, &measured);
         println!("{}", column.summary());
@@ -100,31 +106,4 @@ fn main() -> Result<(), String> {
     .write()?;
     println!("report: {}\n{}", page.display(), cost(started));
     Ok(())
-}
-
-fn generate(
-    generator: &Generator,
-    edits: &[Edit],
-    config: &GenerationConfig,
-    seed: u64,
-    device: &Device,
-) -> Result<Vec<RgbImage>, String> {
-    let mut images = Vec::new();
-    let bar = progress("generating attacks", edits.len() as u64);
-    for chunk in edits.chunks(BATCH) {
-        let ids: Vec<String> = chunk
-            .iter()
-            .map(|edit| format!("{}/{}", edit.style, edit.person))
-            .collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let content = images_to_tensor(chunk.iter().map(|edit| &edit.live), device);
-        let style = images_to_tensor(chunk.iter().map(|edit| &edit.reference), device);
-        let made = generator
-            .generate(content, style, &ids, seed, config)
-            .map_err(|error| error.to_string())?;
-        images.extend(tensor_to_images(made));
-        bar.inc(chunk.len() as u64);
-    }
-    bar.finish_and_clear();
-    Ok(images)
 }

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fas_examples::{Edit, Figures};
 use fas_report::{
     Cell, Figure, Grid, GridRow, LineChart, LineSeries, Measure, Report, ReportError, RunRecord,
-    Section, Table, Unit,
+    Section, Table, Unit, write_atomically,
 };
 use fas_sim::AttackKind;
 use image::RgbImage;
 
 use crate::arguments::Arguments;
-use crate::edits::Edit;
-use crate::figures::{Column, Figures, styles_that_meet_the_aims};
+use crate::column::{Column, styles_that_meet_the_aims};
 use crate::setting::Axis;
 
 /// Everything that was measured.
@@ -34,12 +34,8 @@ impl Results<'_> {
     pub(crate) fn write(&self) -> Result<PathBuf, String> {
         let out = &self.arguments.out;
         std::fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
-        let table = self.csv();
-        let csv = out.join("generator.csv");
-        let partial = csv.with_extension("csv.partial");
-        std::fs::write(&partial, table)
-            .and_then(|()| std::fs::rename(&partial, &csv))
-            .map_err(|error| format!("{}: {error}", csv.display()))?;
+        write_atomically(&out.join("generator.csv"), self.csv().as_bytes())
+            .map_err(|error| error.to_string())?;
         self.drawn().map_err(|error| error.to_string())
     }
 

@@ -3,15 +3,14 @@
 use burn::tensor::Device;
 use fas_data::{LeakageGuard, Protocol, Sample, TrainingPurpose};
 use fas_diffusion::{StyleEncoder, StyleEncoderConfig};
-use fas_examples::{train_style_encoder, training_sample};
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use image::RgbImage;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::arguments::Arguments;
 use crate::edits::capture;
+use crate::{train_style_encoder, training_sample};
 
 struct Example {
     image: RgbImage,
@@ -19,12 +18,27 @@ struct Example {
     sample: Sample,
 }
 
+/// How the judge is trained.
+#[derive(Debug, Clone, Copy)]
+pub struct JudgeSettings {
+    /// Steps of training.
+    pub steps: usize,
+    /// Side of the pictures in pixels.
+    pub size: u32,
+    /// Seed of captures and weights.
+    pub seed: u64,
+}
+
 /// The independent classifier: other widths, other simulator seeds, bona fide captures as classes of
 /// their own.
-pub(crate) fn train_judge(
+///
+/// # Errors
+///
+/// A message of the simulator, or if the training diverges.
+pub fn train_judge(
     train: &[Face],
     domains: &[Domain],
-    arguments: &Arguments,
+    settings: JudgeSettings,
     device: &Device,
 ) -> Result<StyleEncoder, String> {
     let num_styles = domains.len() * AttackKind::ALL.len();
@@ -48,7 +62,8 @@ pub(crate) fn train_judge(
             })
         })
         .map(|(domain, face, presentation, class)| {
-            let image = capture(domain, face, presentation, arguments.seed + 77, "judge")?;
+            let camera = (settings.size, settings.seed + 77);
+            let image = capture(domain, face, presentation, camera, "judge")?;
             Ok(Example {
                 image,
                 class,
@@ -62,15 +77,15 @@ pub(crate) fn train_judge(
             pool.iter().map(|example| example.sample.clone()).collect(),
         )
         .map_err(|error| error.to_string())?;
-    device.seed(arguments.seed);
+    device.seed(settings.seed);
     let config = StyleEncoderConfig::small(num_styles + domains.len())
         .with_stem_channels(24)
         .with_widths(vec![24, 48, 64]);
-    let mut random = ChaCha8Rng::seed_from_u64(arguments.seed);
+    let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
     train_style_encoder(
         "judge",
         config.init(device),
-        arguments.judge_steps,
+        settings.steps,
         &admitted,
         device,
         |_| {

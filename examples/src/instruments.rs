@@ -3,49 +3,77 @@
 use burn::tensor::{Device, Tensor};
 use fas_dfg::{MobileFaceNet, align_face, cosine_similarity, identity_input};
 use fas_diffusion::StyleEncoder;
-use fas_examples::images_to_tensor;
 use fas_quality::Brisque;
 use fas_sim::Face;
 use image::RgbImage;
 
-use crate::edits::Edit;
+use crate::{Edit, images_to_tensor};
 
 /// Pictures in one call of a network.
-pub(crate) const BATCH: usize = 16;
+const BATCH: usize = 16;
 
 /// What was measured of one picture.
-pub(crate) struct Measured {
-    pub(crate) style_found: bool,
-    pub(crate) identity: f64,
-    pub(crate) brisque: Option<f64>,
+#[derive(Debug)]
+pub struct Measured {
+    /// Whether the judge assigns it to the requested style.
+    pub style_found: bool,
+    /// Cosine of the embeddings of live face and picture.
+    pub identity: f64,
+    /// BRISQUE, lower is better; none for a blank picture.
+    pub brisque: Option<f64>,
 }
 
-pub(crate) struct Instruments<'a> {
-    pub(crate) judge: StyleEncoder,
-    pub(crate) recogniser: MobileFaceNet,
-    pub(crate) brisque: Brisque,
-    pub(crate) device: &'a Device,
+/// What measures pictures.
+#[derive(Debug)]
+pub struct Instruments<'a> {
+    /// Independent classifier of styles; see [`train_judge`](crate::train_judge).
+    pub judge: StyleEncoder,
+    /// Embeds faces.
+    pub recogniser: MobileFaceNet,
+    /// Scores quality.
+    pub brisque: Brisque,
+    /// Where the networks are.
+    pub device: &'a Device,
+}
+
+/// Embeddings of pictures of `faces`, aligned by the faces' landmarks.
+///
+/// # Errors
+///
+/// A message if a face cannot be aligned.
+pub fn embed_faces(
+    recogniser: &MobileFaceNet,
+    images: &[RgbImage],
+    faces: &[&Face],
+    device: &Device,
+) -> Result<Tensor<2>, String> {
+    let crops = images
+        .iter()
+        .zip(faces)
+        .map(|(image, face)| {
+            let scale = image.width() as f32 / face.image.width() as f32;
+            let landmarks = face.landmarks.map(|p| p.map(|v| (v + 0.5) * scale - 0.5));
+            align_face(image, &landmarks).map_err(|error| error.to_string())
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+    let parts = crops
+        .chunks(BATCH)
+        .map(|crops| recogniser.forward(identity_input(crops, device)))
+        .collect();
+    Ok(Tensor::cat(parts, 0))
 }
 
 impl Instruments<'_> {
-    pub(crate) fn embed(&self, images: &[RgbImage], faces: &[&Face]) -> Result<Tensor<2>, String> {
-        let crops = images
-            .iter()
-            .zip(faces)
-            .map(|(image, face)| {
-                let scale = image.width() as f32 / face.image.width() as f32;
-                let landmarks = face.landmarks.map(|p| p.map(|v| (v + 0.5) * scale - 0.5));
-                align_face(image, &landmarks).map_err(|error| error.to_string())
-            })
-            .collect::<Result<Vec<_>, String>>()?;
-        let parts = crops
-            .chunks(BATCH)
-            .map(|crops| self.recogniser.forward(identity_input(crops, self.device)))
-            .collect();
-        Ok(Tensor::cat(parts, 0))
+    fn embed(&self, images: &[RgbImage], faces: &[&Face]) -> Result<Tensor<2>, String> {
+        embed_faces(&self.recogniser, images, faces, self.device)
     }
 
-    pub(crate) fn measure(
+    /// Measures `images`, which were made of `edits` on the people `test`.
+    ///
+    /// # Errors
+    ///
+    /// As [`embed_faces`].
+    pub fn measure(
         &self,
         edits: &[Edit],
         images: &[RgbImage],
@@ -83,7 +111,11 @@ impl Instruments<'_> {
     }
 
     /// Mean cosine of live captures of neighbouring people.
-    pub(crate) fn different_people(&self, edits: &[Edit], test: &[Face]) -> Result<f64, String> {
+    ///
+    /// # Errors
+    ///
+    /// As [`embed_faces`].
+    pub fn different_people(&self, edits: &[Edit], test: &[Face]) -> Result<f64, String> {
         let people = edits.iter().map(|edit| edit.person).max().unwrap_or(0) + 1;
         let lives: Vec<RgbImage> = edits[..people]
             .iter()

@@ -1,0 +1,264 @@
+//! Simulated triplets to train a generator of attacks on (DiffFAS, section 3.2), and its training.
+
+use burn::tensor::Device;
+use fas_data::{AdmittedSamples, LeakageGuard, Protocol, Sample, Split, TrainingPurpose};
+use fas_diffusion::Generator;
+use fas_diffusion::training::TripletBatch;
+use fas_sim::{AttackKind, Domain, Face, Presentation};
+use image::{RgbImage, imageops};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    CaptureSettings, Edit, FaceCapture, capture_faces, images_to_tensor, style_labels,
+    train_style_encoder,
+};
+
+/// How the captures of a [`TripletPool`] are made.
+#[derive(Debug, Clone, Copy)]
+pub struct TripletSettings {
+    /// Attacks simulated of each face in each domain, of as many different kinds.
+    pub attacks_per_face: usize,
+    /// Side of the pictures in pixels.
+    pub size: u32,
+    /// Seed of captures and batches.
+    pub seed: u64,
+}
+
+/// Simulated captures, and which of them belong together.
+#[derive(Debug)]
+pub struct TripletPool {
+    /// Everything but the held-out triplets.
+    samples: Vec<Sample>,
+    guard: LeakageGuard,
+    live: Vec<RgbImage>,
+    attacks: Vec<Attack>,
+    by_style: Vec<Vec<usize>>,
+    held_out: Vec<[RgbImage; 3]>,
+    styles: Vec<String>,
+    seed: u64,
+}
+
+#[derive(Debug)]
+struct Attack {
+    image: RgbImage,
+    /// Position among the faces.
+    face: usize,
+    live: usize,
+    style: usize,
+}
+
+impl TripletPool {
+    /// Captures `faces` in `domains`. The last sixteenth of the faces, 16 at most, is held out.
+    ///
+    /// # Errors
+    ///
+    /// A message of the simulator.
+    pub fn simulate(
+        faces: &[Face],
+        domains: &[Domain],
+        settings: TripletSettings,
+    ) -> Result<Self, String> {
+        let kinds = AttackKind::ALL;
+        let sources: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
+        let protocol = Protocol::cross_domain(&sources, "any other domain")
+            .map_err(|error| error.to_string())?;
+        let captures = CaptureSettings {
+            purpose: "generator",
+            split: Split::Train,
+            attacks_per_face: settings.attacks_per_face,
+            size: settings.size,
+            seed: settings.seed,
+        };
+        let captured = capture_faces(faces, domains, &captures)?;
+        let jobs = (0..domains.len()).flat_map(|d| (0..faces.len()).map(move |f| (d, f)));
+
+        let mut pool = Self {
+            samples: Vec::new(),
+            guard: LeakageGuard::new(&protocol),
+            live: Vec::new(),
+            attacks: Vec::new(),
+            by_style: vec![Vec::new(); domains.len() * kinds.len()],
+            held_out: Vec::new(),
+            styles: style_labels(domains),
+            seed: settings.seed,
+        };
+        let first_held_out = faces.len() - (faces.len() / 16).clamp(1, 16);
+        for ((domain, face), captures) in jobs.zip(captured) {
+            for capture in captures {
+                let FaceCapture {
+                    presentation,
+                    image,
+                    sample,
+                } = capture;
+                match presentation {
+                    Presentation::BonaFide => {
+                        pool.live.push(image);
+                        pool.samples.push(sample);
+                    }
+                    Presentation::Attack(kind) => {
+                        let position = kinds.iter().position(|&k| k == kind).expect("one of ALL");
+                        let style = domain * kinds.len() + position;
+                        if face >= first_held_out {
+                            let live = pool.live.last().expect("a bona fide capture comes first");
+                            let reference = &pool.attacks[pool.by_style[style][0]].image;
+                            let row = [live.clone(), image, reference.clone()];
+                            pool.held_out.push(row);
+                            continue;
+                        }
+                        pool.samples.push(sample);
+                        pool.by_style[style].push(pool.attacks.len());
+                        pool.attacks.push(Attack {
+                            image,
+                            face,
+                            live: pool.live.len() - 1,
+                            style,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(pool)
+    }
+
+    /// The training captures, for `purpose`.
+    ///
+    /// # Errors
+    ///
+    /// A message if the leakage guard refuses one.
+    pub fn admitted(&self, purpose: TrainingPurpose) -> Result<AdmittedSamples, String> {
+        self.guard
+            .admit(purpose, self.samples.clone())
+            .map_err(|error| error.to_string())
+    }
+
+    /// Number of bona fide captures.
+    pub fn live_count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Number of attacks.
+    pub fn attack_count(&self) -> usize {
+        self.attacks.len()
+    }
+
+    /// The attacks, each with the position of its face among those that were captured.
+    pub fn attacks(&self) -> impl Iterator<Item = (&RgbImage, usize)> {
+        self.attacks
+            .iter()
+            .map(|attack| (&attack.image, attack.face))
+    }
+
+    /// The first `count` training pairs of each style as edits: `simulated` is the target that was trained
+    /// on, `reference` the next attack of its style.
+    pub fn training_edits(&self, count: usize) -> Vec<Edit> {
+        let of_styles = self.by_style.iter().enumerate();
+        of_styles
+            .flat_map(|(style, members)| {
+                (0..count.min(members.len())).map(move |at| {
+                    let attack = &self.attacks[members[at]];
+                    let next = members[(at + 1) % members.len()];
+                    Edit {
+                        style,
+                        person: attack.face,
+                        live: self.live[attack.live].clone(),
+                        reference: self.attacks[next].image.clone(),
+                        simulated: attack.image.clone(),
+                    }
+                })
+            })
+            .collect()
+    }
+
+    /// Labels of the styles.
+    pub fn styles(&self) -> &[String] {
+        &self.styles
+    }
+
+    /// Triplets of the faces that are held out: content, target and style image.
+    pub fn held_out(&self) -> &[[RgbImage; 3]] {
+        &self.held_out
+    }
+
+    /// Trains the style encoder of `generator` for `steps` of 32 attacks.
+    ///
+    /// # Errors
+    ///
+    /// A message if the training diverges.
+    pub fn train_style_encoder(
+        &self,
+        generator: Generator,
+        steps: usize,
+        device: &Device,
+    ) -> Result<Generator, String> {
+        let mut networks = generator.networks().clone();
+        networks.style_encoder = train_style_encoder(
+            "style encoder",
+            networks.style_encoder,
+            steps,
+            &self.admitted(TrainingPurpose::StyleEncoder)?,
+            device,
+            |step| {
+                let mut random = seeded(self.seed, "style encoder", step);
+                (0..32)
+                    .map(|_| {
+                        let attack = &self.attacks[random.random_range(0..self.attacks.len())];
+                        (&attack.image, attack.style)
+                    })
+                    .collect()
+            },
+        )?;
+        Ok(generator.with_networks(networks))
+    }
+
+    /// The triplets of a step: styles uniformly, the style image another attack of the same label, content
+    /// and target mirrored together.
+    pub fn batch(&self, batch_size: usize, step: usize, device: &Device) -> TripletBatch {
+        let mut random = seeded(self.seed, "triplets", step);
+        let mut columns: [Vec<RgbImage>; 3] = Default::default();
+        let mut ids = Vec::with_capacity(batch_size);
+        for _ in 0..batch_size {
+            let of_style = &self.by_style[random.random_range(0..self.styles.len())];
+            let target = random.random_range(0..of_style.len());
+            // A style with one image is its own guide, as any image may be in the released code.
+            let other = match of_style.len() {
+                1 => target,
+                count => (target + random.random_range(1..count)) % count,
+            };
+            let attack = &self.attacks[of_style[target]];
+            let style = &self.attacks[of_style[other]].image;
+            let mirrored: bool = random.random();
+            let mirror = |image: &RgbImage| {
+                if mirrored {
+                    imageops::flip_horizontal(image)
+                } else {
+                    image.clone()
+                }
+            };
+            columns[0].push(mirror(&self.live[attack.live]));
+            columns[1].push(mirror(&attack.image));
+            columns[2].push(style.clone());
+            ids.push(format!(
+                "attack {} of style {}",
+                of_style[target], self.styles[attack.style]
+            ));
+        }
+        let [content, target, style] = columns.map(|images| images_to_tensor(&images, device));
+        TripletBatch {
+            content,
+            target,
+            style,
+            ids,
+        }
+    }
+}
+
+fn seeded(seed: u64, what: &str, step: usize) -> ChaCha8Rng {
+    let mut key = [0u8; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&(step as u64).to_le_bytes());
+    for (slot, byte) in key[16..].iter_mut().zip(what.bytes()) {
+        *slot = byte;
+    }
+    ChaCha8Rng::from_seed(key)
+}
