@@ -1,13 +1,13 @@
 //! `fas predict`: bona fide or attack, picture by picture.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::Device;
 use clap::Args;
 use fas_classify::training::picture_batch;
-use fas_classify::{Detector, Prediction};
+use fas_classify::{ClassifyError, Detector, Prediction};
 use fas_data::{DataError, center_square, list_images, load_rgb, resize};
 use fas_jobs::DeviceChoice;
 use fas_quality::Brisque;
@@ -18,7 +18,14 @@ use crate::error::CliError;
 use crate::output::{check_file, emit};
 use crate::progress::Progress;
 
+/// The detector that looks where none is named; its model card is beside it.
+const BUNDLED: &[u8] = include_bytes!("../../weights/detector.safetensors");
+const BUNDLED_NAME: &str = "the bundled detector";
+
 const DETAILS: &str = "\
+Without --model the detector in the program looks. It was trained on simulated attacks alone, so it is for
+trying things out; train one on your captures with `fas train classifier`.
+
 Pictures are of one face each, cut as the detector's training pictures were; the square in the middle
 is scaled to its size. Every file is processed whatever happens to the others; the exit code is 1 if
 any has no score.
@@ -27,7 +34,7 @@ The decision is `bona_fide` if the score is at least the threshold. The threshol
 from (its policy, see `fas evaluate --help`) are stored in the model; --threshold gives another one.
 
 Examples:
-  fas predict face.png --model detector.safetensors
+  fas predict face.png
   fas predict faces/ --model detector.safetensors --json > predictions.json";
 
 /// Tell bona fide pictures from attacks.
@@ -37,9 +44,9 @@ pub(crate) struct Predict {
     /// Images, or folders of images.
     #[arg(required = true, value_name = "IMAGES")]
     paths: Vec<PathBuf>,
-    /// Detector that `fas train classifier` wrote.
+    /// Detector that `fas train classifier` wrote; the one in the program if not given.
     #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// Decide by this threshold instead of the model's.
     #[arg(long)]
     threshold: Option<f64>,
@@ -87,7 +94,7 @@ impl Predict {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         check_file(self.out.as_deref())?;
         let device = self.device.device()?;
-        let detector = Detector::load(&self.model, &device)?;
+        let detector = self.detector(&device)?;
         let (threshold, policy) = match self.threshold {
             Some(threshold) => (threshold, "given"),
             None => {
@@ -108,7 +115,7 @@ impl Predict {
         drop(progress);
         let failed = predictions.iter().filter(|row| row.error.is_some()).count();
         let report = Report {
-            model: self.model.display().to_string(),
+            model: self.model_name(),
             threshold,
             threshold_policy: policy,
             predictions,
@@ -126,6 +133,23 @@ impl Predict {
         }
         eprintln!("{failed} of {} have no score", report.predictions.len());
         Ok(ExitCode::FAILURE)
+    }
+
+    fn detector(&self, device: &Device) -> Result<Detector, ClassifyError> {
+        match &self.model {
+            Some(path) => Detector::load(path, device),
+            None => {
+                eprintln!("{BUNDLED_NAME} knows simulated attacks alone; --model names another");
+                Detector::from_bytes(BUNDLED, Path::new(BUNDLED_NAME), device)
+            }
+        }
+    }
+
+    fn model_name(&self) -> String {
+        match &self.model {
+            Some(path) => path.display().to_string(),
+            None => BUNDLED_NAME.to_owned(),
+        }
     }
 
     fn files(&self) -> Result<Vec<PathBuf>, DataError> {
