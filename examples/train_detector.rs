@@ -9,7 +9,7 @@
 //! Expected: each network of `--backbones` is trained on the same captures; the one with the lowest EER on
 //! development captures is stored, with its threshold there, and only then are test people looked at. A
 //! stopped run goes on where it was, from the checkpoints beside `--out`. The bundled detector was made with
-//! `--backbones resnet12 --people 800 --steps 1500`: HTER 1.4 % on the London Set; 38 minutes at idle priority beside
+//! `--backbones resnet12 --people 800 --steps 1500`: HTER 1.4 % on the London Set; 38 minutes at low priority beside
 //! builds.
 
 use std::collections::HashMap;
@@ -267,7 +267,8 @@ fn train_candidate(
     }
     let start = config.init_seeded(arguments.seed, device);
     let mut trainer = ClassifierTrainer::new(start, set, training, device)
-        .and_then(|trainer| trainer.resume(&checkpoint))
+        .map_err(|error| error.to_string())?
+        .resume(&checkpoint)
         .map_err(|error| error.to_string())?;
     let bar = progress("training", arguments.steps as u64);
     bar.set_position(trainer.steps_taken() as u64);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use burn::tensor::Device;
 use clap::Args;
 use fas_classify::training::picture_batch;
-use fas_classify::{ClassifyError, Detector, Prediction};
+use fas_classify::{Detector, Prediction};
 use fas_data::{DataError, center_square, list_images, load_rgb, resize};
 use fas_jobs::DeviceChoice;
 use fas_quality::Brisque;
@@ -135,14 +135,13 @@ impl Predict {
         Ok(ExitCode::FAILURE)
     }
 
-    fn detector(&self, device: &Device) -> Result<Detector, ClassifyError> {
-        match &self.model {
-            Some(path) => Detector::load(path, device),
-            None => {
-                eprintln!("{BUNDLED_NAME} knows simulated attacks alone; --model names another");
-                Detector::from_bytes(BUNDLED, Path::new(BUNDLED_NAME), device)
-            }
-        }
+    fn detector(&self, device: &Device) -> Result<Detector, CliError> {
+        let Some(path) = &self.model else {
+            eprintln!("{BUNDLED_NAME} knows simulated attacks alone; --model names another");
+            let name = Path::new(BUNDLED_NAME);
+            return Ok(Detector::from_bytes(BUNDLED, name, device)?);
+        };
+        Ok(Detector::load(path, device)?)
     }
 
     fn model_name(&self) -> String {
