@@ -5,9 +5,9 @@
 //! cargo run --release --example quickstart -- --faces FOLDER --target sim-M --seed 1 --out runs/m
 //! ```
 //!
-//! Expected: a page `report.html` whose path is printed at the end, after nine minutes on two busy cores, of
-//! which `--no-agfas` saves four and a half, those of the de-spoofed faces and AG-Net. Everything is simulated: faces (unless `--faces`),
-//! attacks and cameras.
+//! Expected: a page `report.html` whose path is printed at the end, after six and a half minutes on two
+//! cores, of which `--no-agfas` saves half, that of the de-spoofed faces and AG-Net. Everything is
+//! simulated: faces (unless `--faces`), attacks and cameras.
 
 mod despoofing;
 mod detector;
