@@ -1,11 +1,41 @@
 //! Small matrix products, the parts of attention and of Winograd's convolution.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
+
+use crate::simd;
 
 /// Rows of a panel with 32 registers: 6 times 4 vectors of sums.
 pub(crate) const ROWS: usize = 6;
 /// Rows of a panel with 16 registers: 4 times 3 vectors of sums.
 pub(crate) const FEW_ROWS: usize = 4;
+
+/// Work on panels of rows.
+pub(crate) trait PanelTask {
+    type Output;
+
+    /// The work, in panels of `M` rows.
+    fn run<S: Simd, const M: usize>(self, simd: S) -> Self::Output;
+}
+
+/// Runs `task` compiled for the widest instruction set this processor has, in panels as high as its
+/// registers hold.
+#[inline]
+pub(crate) fn dispatch<T: PanelTask>(task: T) -> T::Output {
+    struct ByRegisters<T>(T);
+    impl<T: PanelTask> WithSimd for ByRegisters<T> {
+        type Output = T::Output;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> T::Output {
+            if S::REGISTER_COUNT >= 32 {
+                self.0.run::<S, ROWS>(simd)
+            } else {
+                self.0.run::<S, FEW_ROWS>(simd)
+            }
+        }
+    }
+    simd::dispatch(ByRegisters(task))
+}
 
 /// Matrix of `columns` floats a row, a whole number of vectors, `stride` floats apart.
 #[derive(Clone, Copy)]

@@ -5,15 +5,15 @@
 //! whenever a larger score appears.
 
 use burn::backend::flex::{Flex, FlexTensor};
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::pack::{KEYS, QUERIES, Rows, transposed};
 use super::{gradient, reference};
 use crate::buffer::{all_f32, dims, read, tensor};
 use crate::exp::exp;
-use crate::product::{Columns, FEW_ROWS, ROWS, panel, rows_of};
-use crate::simd::{self, Width};
+use crate::product::{self, Columns, FEW_ROWS, PanelTask, ROWS, panel, rows_of};
+use crate::simd::Width;
 use crate::softmax::flex::largest;
 
 /// Sizes of an attention.
@@ -90,7 +90,7 @@ pub(crate) fn forward(
                 .enumerate()
                 .for_each(|(b, (output, log_sums))| {
                     let first = n * panels_len + b * QUERIES * channels;
-                    simd::dispatch(ForwardTask {
+                    product::dispatch(ForwardTask {
                         sizes,
                         panels: &panels[first..][..QUERIES * channels],
                         key_tiles: &key_tiles[n * tiles_len..][..tiles_len],
@@ -151,20 +151,9 @@ struct ForwardTask<'a> {
     log_sums: &'a mut [f32],
 }
 
-impl WithSimd for ForwardTask<'_> {
+impl PanelTask for ForwardTask<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        if S::REGISTER_COUNT >= 32 {
-            self.run::<S, ROWS>(simd);
-        } else {
-            self.run::<S, FEW_ROWS>(simd);
-        }
-    }
-}
-
-impl ForwardTask<'_> {
     #[inline(always)]
     fn run<S: Simd, const M: usize>(self, simd: S) {
         let Sizes {

@@ -6,15 +6,15 @@
 //! A task is some tiles of keys of one image, over all its queries. Each has its own sum for `dQ`;
 //! how many there are depends on the sizes only, so results do not depend on the number of threads.
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::flex::{Sizes, panel_rows};
 use super::pack::{KEYS, QUERIES, Rows, transposed};
 use crate::exp::exp;
-use crate::product::{Columns, FEW_ROWS, ROWS, panel, rows_of};
+use crate::product::{self, Columns, PanelTask, panel, rows_of};
 use crate::scratch::Scratch;
-use crate::simd::{self, Width};
+use crate::simd::Width;
 
 /// Tasks of a small batch, as far as there are tiles.
 const TASKS: usize = 8;
@@ -83,7 +83,7 @@ impl Operands<'_> {
                     .zip(sums.par_chunks_mut(part_len))
                     .enumerate()
                     .for_each(|(part, ((d_key, d_value), d_query))| {
-                        simd::dispatch(GradientTask {
+                        product::dispatch(GradientTask {
                             packed: &packed,
                             image,
                             first_tile: part * tiles_each,
@@ -157,20 +157,9 @@ struct GradientTask<'a> {
     d_value: &'a mut [f32],
 }
 
-impl WithSimd for GradientTask<'_> {
+impl PanelTask for GradientTask<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        if S::REGISTER_COUNT >= 32 {
-            self.run::<S, ROWS>(simd);
-        } else {
-            self.run::<S, FEW_ROWS>(simd);
-        }
-    }
-}
-
-impl GradientTask<'_> {
     #[inline(always)]
     fn run<S: Simd, const M: usize>(self, simd: S) {
         let Sizes {

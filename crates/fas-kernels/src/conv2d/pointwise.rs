@@ -4,12 +4,11 @@
 //! large map often lie a power of two apart, where all channels of a pixel fall into the same few sets of
 //! every cache.
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
-use crate::product::{Columns, FEW_ROWS, ROWS, panel, rows_of};
+use crate::product::{self, Columns, PanelTask, ROWS, panel, rows_of};
 use crate::scratch::Scratch;
-use crate::simd;
 
 /// Pixels of a block.
 const BLOCK: usize = 128;
@@ -45,7 +44,7 @@ impl Pointwise<'_> {
             .into_par_iter()
             .enumerate()
             .for_each(|(t, outputs)| {
-                simd::dispatch(Task {
+                product::dispatch(Task {
                     operands: self,
                     image: t / blocks,
                     first: t % blocks * BLOCK,
@@ -65,20 +64,9 @@ struct Task<'a> {
     outputs: Vec<&'a mut [f32]>,
 }
 
-impl WithSimd for Task<'_> {
+impl PanelTask for Task<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        if S::REGISTER_COUNT >= 32 {
-            self.run::<S, ROWS>(simd);
-        } else {
-            self.run::<S, FEW_ROWS>(simd);
-        }
-    }
-}
-
-impl Task<'_> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, simd: S) {
         let Pointwise {

@@ -13,15 +13,14 @@ mod weight;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use self::phases::Phases;
 use self::transform::{Four, Minimal, Two};
 use self::weight::TransformedWeight;
-use crate::product::{Columns, FEW_ROWS, ROWS, panel};
+use crate::product::{self, Columns, PanelTask, ROWS, panel};
 use crate::scratch::Scratch;
-use crate::simd;
 
 pub(super) use self::weight::Weight;
 
@@ -163,7 +162,7 @@ impl Winograd<'_> {
             .into_par_iter()
             .enumerate()
             .for_each(|(t, outputs)| {
-                if !simd::dispatch(task(t, outputs)) {
+                if !product::dispatch(task(t, outputs)) {
                     finite.store(false, Ordering::Relaxed);
                 }
             });
@@ -185,16 +184,14 @@ struct Task<'a> {
     outputs: Vec<&'a mut [f32]>,
 }
 
-impl WithSimd for Task<'_> {
+impl PanelTask for Task<'_> {
     type Output = bool;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> bool {
-        match (self.form, S::REGISTER_COUNT >= 32) {
-            (Form::Two, true) => self.run::<S, Two, 2, 4, ROWS>(simd),
-            (Form::Two, false) => self.run::<S, Two, 2, 4, FEW_ROWS>(simd),
-            (Form::Four, true) => self.run::<S, Four, 4, 6, ROWS>(simd),
-            (Form::Four, false) => self.run::<S, Four, 4, 6, FEW_ROWS>(simd),
+    fn run<S: Simd, const R: usize>(self, simd: S) -> bool {
+        match self.form {
+            Form::Two => self.run_form::<S, Two, 2, 4, R>(simd),
+            Form::Four => self.run_form::<S, Four, 4, 6, R>(simd),
         }
     }
 }
@@ -222,7 +219,7 @@ impl Places {
 
 impl Task<'_> {
     #[inline(always)]
-    fn run<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize, const R: usize>(
+    fn run_form<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize, const R: usize>(
         mut self,
         simd: S,
     ) -> bool {
