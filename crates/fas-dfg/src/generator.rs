@@ -113,6 +113,27 @@ impl DespoofingGeneratorConfig {
             device: device.clone(),
         }
     }
+
+    /// Initializes a generator on `device` around fixed networks; of `identity_encoder`, layers after the
+    /// identity map are left out.
+    ///
+    /// # Panics
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_around(
+        &self,
+        first_stage: FirstStage,
+        identity_encoder: IdentityEncoder,
+        device: &Device,
+    ) -> DespoofingGenerator {
+        let generator = self.init(device);
+        let networks = DespoofingNetworks {
+            first_stage,
+            identity_encoder: identity_encoder.truncated(),
+            denoiser: generator.networks.denoiser.clone(),
+        };
+        generator.with_networks(networks)
+    }
 }
 
 /// The networks of a generator.

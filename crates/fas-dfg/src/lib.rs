@@ -56,6 +56,7 @@ pub use identity_encoder::{
     IdentityEncoder, IdentityEncoderConfig, InvertedResidualStage, MobileFaceNet,
     MobileFaceNetConfig, align_face, cosine_similarity, identity_input, normalise_identity_input,
 };
+pub use parts::PART_FILES;
 pub use resample::{Downsample, DownsamplePadding, Upsample};
 pub use resnet_block::{ResnetBlock, ResnetBlockConfig};
 pub use unet::{LatentUNet, LatentUNetConfig};

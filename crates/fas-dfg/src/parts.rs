@@ -17,7 +17,7 @@ use crate::{
 const DENOISER_KEY: &str = "denoiser_of_generator_config";
 
 /// Names of the files in a generator's folder: first stage, identity encoder, denoiser.
-const FILES: [&str; 3] = [
+pub const PART_FILES: [&str; 3] = [
     "first_stage.safetensors",
     "identity_encoder.safetensors",
     "denoiser.safetensors",
@@ -55,7 +55,7 @@ impl DespoofingGenerator {
             let path = folder.join(name);
             std::fs::read(&path).map_err(|source| DfgError::Io { path, source })
         };
-        let [first_stage, identity_encoder, denoiser] = FILES;
+        let [first_stage, identity_encoder, denoiser] = PART_FILES;
         let files = [read(first_stage)?, read(identity_encoder)?, read(denoiser)?];
         Self::from_part_bytes([&files[0], &files[1], &files[2]], folder, device)
     }
@@ -71,7 +71,7 @@ impl DespoofingGenerator {
         folder: &Path,
         device: &Device,
     ) -> Result<(Self, HashMap<String, String>), DfgError> {
-        let paths = FILES.map(|name| folder.join(name));
+        let paths = PART_FILES.map(|name| folder.join(name));
         let weights = |part: usize| Weights::from_bytes(files[part], &paths[part]);
         let (first_stage, first_stage_config, _) =
             FirstStage::from_weights(weights(0)?, &paths[0], device)?;
@@ -91,12 +91,12 @@ impl DespoofingGenerator {
         if config.identity_encoder.to_string() != identity_config.to_string() {
             return Err(differs(1, "identity encoder"));
         }
-        let generator = config.init(device);
-        let denoiser = weights.apply(generator.networks().denoiser.clone(), &paths[2])?;
+        let generator = config.init_around(first_stage, identity_encoder, device);
+        let networks = generator.networks().clone();
+        let denoiser = weights.apply(networks.denoiser, &paths[2])?;
         let networks = DespoofingNetworks {
-            first_stage,
-            identity_encoder: identity_encoder.truncated(),
             denoiser,
+            ..networks
         };
         Ok((generator.with_networks(networks), card))
     }
@@ -118,7 +118,7 @@ mod tests {
         let card = HashMap::from([("steps".to_owned(), "3".to_owned())]);
         let empty = HashMap::new();
         let networks = generator.networks();
-        let [first_stage, identity_encoder, denoiser] = FILES.map(|name| folder.join(name));
+        let [first_stage, identity_encoder, denoiser] = PART_FILES.map(|name| folder.join(name));
         networks
             .first_stage
             .save(&config.first_stage, &first_stage, StoredFloat::F32, &empty)
