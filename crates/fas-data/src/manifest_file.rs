@@ -17,7 +17,6 @@
 //! A file whose name ends in `.parquet` has the same columns as a Parquet table (feature `parquet`):
 //! `synthetic` a boolean, `quality_score` a double, the others text; null where CSV is empty.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -27,7 +26,7 @@ use csv::ByteRecord;
 use crate::manifest::{HEADER, ManifestRules, canonical_root, check_file};
 #[cfg(feature = "parquet")]
 use crate::parquet_table::{ParquetReader, ParquetWriter};
-use crate::table_format::TableFormat;
+use crate::table_format::{TableFormat, temporary_beside};
 use crate::{DataError, Label, Manifest, ManifestProblem, PaiSpecies, Sample};
 
 impl Manifest {
@@ -71,10 +70,7 @@ impl Manifest {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
         let path = path.as_ref();
         let format = TableFormat::of(path)?;
-        let mut temporary_name = OsString::from(".");
-        temporary_name.push(path.file_name().unwrap_or_default());
-        temporary_name.push(format!(".{}.tmp", std::process::id()));
-        let temporary = path.with_file_name(temporary_name);
+        let temporary = temporary_beside(path);
         let written = self
             .write_to(&temporary, format)
             .and_then(|()| fs::rename(&temporary, path));

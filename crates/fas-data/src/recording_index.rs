@@ -17,7 +17,7 @@ use csv::StringRecord;
 use crate::datasets::label_of;
 #[cfg(feature = "parquet")]
 use crate::parquet_table::{ParquetReader, ParquetWriter};
-use crate::table_format::TableFormat;
+use crate::table_format::{TableFormat, temporary_beside};
 use crate::{DataError, ManifestProblem, Recording, RecordingError, Split};
 
 /// Columns of an index file, in order.
@@ -103,10 +103,7 @@ impl IndexWriter {
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, DataError> {
         let path = path.into();
         let format = TableFormat::of(&path)?;
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(format!(".{}.tmp", std::process::id()));
-        let temporary = path.with_file_name(name);
+        let temporary = temporary_beside(&path);
         let rows = File::create(&temporary).and_then(|file| RowWriter::new(file, format));
         Ok(Self {
             rows: Some(rows.map_err(|source| io_error(&path, source))?),

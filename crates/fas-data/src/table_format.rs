@@ -1,6 +1,7 @@
 //! The form of a manifest or index file, by the end of its name.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use crate::DataError;
 #[cfg(not(feature = "parquet"))]
@@ -38,4 +39,12 @@ impl TableFormat {
         }
         .into());
     }
+}
+
+/// A file beside the one at `path` to write its content to before it takes that name.
+pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
 }
