@@ -14,7 +14,6 @@ use super::{
     CheckpointChoice, EvaluatedCheckpoint, ExperimentConfig, ExperimentProtocol, ExperimentResult,
     ImageSet, OracleEvaluation, RunResult,
 };
-use crate::error::TrainingSetProblem;
 use crate::training::{ClassifierTrainer, StyleClasses, TrainingSet, score_pictures};
 use crate::{Classifier, ClassifierConfig, ClassifyError};
 
@@ -135,17 +134,7 @@ fn training_set(
         samples.extend_from_slice(generated.samples());
         pictures.extend(generated.images().iter().cloned());
     }
-    let numbers = samples
-        .iter()
-        .map(|sample| {
-            classes.class_of(sample).ok_or_else(|| {
-                ClassifyError::TrainingSet(TrainingSetProblem::UnknownStyle {
-                    id: sample.id.clone(),
-                    style: sample.style.clone(),
-                })
-            })
-        })
-        .collect::<Result<Vec<_>, _>>();
+    let numbers = classes.numbers_of(&samples);
     // A leak is the graver mistake, so it is told first: a style of the target has no class either.
     let admitted = guard.admit(TrainingPurpose::Classifier, samples)?;
     TrainingSet::of_pictures(&admitted, pictures, numbers?)

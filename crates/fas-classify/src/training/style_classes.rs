@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use burn::config::Config;
 use fas_data::Sample;
 
+use crate::ClassifyError;
+use crate::error::TrainingSetProblem;
+
 /// Which samples share a class.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum ClassLayout {
@@ -73,6 +76,23 @@ impl StyleClasses {
             let at = attacks.binary_search(&name).ok()?;
             Some(self.num_bona_fide + at)
         }
+    }
+
+    /// Classes of samples.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingSetProblem::UnknownStyle`] for the first sample of a style that has none.
+    pub fn numbers_of(&self, samples: &[Sample]) -> Result<Vec<usize>, ClassifyError> {
+        let number = |sample: &Sample| {
+            self.class_of(sample).ok_or_else(|| {
+                ClassifyError::TrainingSet(TrainingSetProblem::UnknownStyle {
+                    id: sample.id.clone(),
+                    style: sample.style.clone(),
+                })
+            })
+        };
+        samples.iter().map(number).collect()
     }
 }
 
