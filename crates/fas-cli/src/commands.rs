@@ -12,6 +12,7 @@ mod generate;
 mod predict;
 mod quality;
 mod simulate;
+mod storage;
 mod train;
 mod weights;
 

@@ -1,10 +1,13 @@
 //! `fas despoof`, `fas cue` and `fas train dfg`, run as a user runs them, with a tiny generator.
 
+#[path = "program/benchmark.rs"]
+mod benchmark;
 mod program;
 
 use std::fs;
 use std::path::Path;
 
+use benchmark::benchmark;
 use burn::tensor::Device;
 use fas_dfg::{
     AutoencoderKlConfig, DespoofingGenerator, DespoofingGeneratorConfig, FirstStageConfig,
@@ -156,21 +159,7 @@ fn arguments_that_make_no_sense_are_refused() {
 #[test]
 fn a_generator_learns_from_bona_fide_faces_only() {
     let place = place();
-    let run = fas(
-        place.path(),
-        &[
-            "simulate",
-            "--synthetic",
-            "12",
-            "--domains",
-            "sim-C,sim-I",
-            "--size",
-            "32",
-            "--out",
-            "benchmark",
-        ],
-    );
-    assert_eq!(run.code, 0, "{}", run.errors);
+    benchmark(place.path());
     let train = |more: &[&str]| {
         let base = ["train", "dfg", "benchmark/manifest.csv", "--steps", "3"];
         let start = ["--batch", "4", "--start", "dfg.safetensors"];

@@ -1,31 +1,15 @@
 //! `fas train classifier` and `fas predict`, run as a user runs them.
 
+#[path = "program/benchmark.rs"]
+mod benchmark;
 mod program;
 
 use std::fs;
 use std::path::Path;
 
+use benchmark::benchmark;
 use program::fas;
 use serde_json::Value;
-
-/// A small simulated benchmark of two domains.
-fn benchmark(folder: &Path) {
-    let run = fas(
-        folder,
-        &[
-            "simulate",
-            "--synthetic",
-            "12",
-            "--domains",
-            "sim-C,sim-I",
-            "--size",
-            "32",
-            "--out",
-            "benchmark",
-        ],
-    );
-    assert_eq!(run.code, 0, "{}", run.errors);
-}
 
 fn train(folder: &Path, more: &[&str]) -> program::Run {
     let arguments = [

@@ -4,6 +4,7 @@ mod classifier;
 mod dfg;
 mod generator;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -13,6 +14,7 @@ use self::classifier::TrainClassifier;
 use self::dfg::TrainDfg;
 use self::generator::TrainGenerator;
 use crate::error::CliError;
+use crate::progress::Progress;
 
 /// Train a network.
 #[derive(Debug, Args)]
@@ -48,10 +50,51 @@ fn protocol_by_name(name: &str, manifest: &Manifest) -> Result<Protocol, CliErro
     Ok(Protocol::from_name(name, &domains)?)
 }
 
-/// A note of a model card.
-pub(super) fn key_and_text(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write KEY=TEXT".to_owned()),
+/// Tells where a training goes on that was stopped.
+fn tell_resumed(steps_taken: usize) {
+    if steps_taken > 0 {
+        eprintln!("going on from step {steps_taken}");
+    }
+}
+
+/// The way of a training to its last step, with checkpoints.
+struct Course<'a> {
+    steps: usize,
+    checkpoint: Option<&'a Path>,
+    every: usize,
+}
+
+impl<'a> Course<'a> {
+    /// To step `steps`; with a folder for checkpoints, one `every` so many steps and one at the end.
+    fn new(steps: usize, checkpoint: Option<&'a Path>, every: usize) -> Self {
+        Self {
+            steps,
+            checkpoint,
+            every,
+        }
+    }
+
+    /// Takes `trainer` to the end. `step` takes one step and gives its loss.
+    fn run<T>(
+        &self,
+        trainer: &mut T,
+        steps_taken: impl Fn(&T) -> usize,
+        mut step: impl FnMut(&mut T) -> Result<f32, CliError>,
+        write_checkpoint: impl Fn(&T, &Path) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let progress = Progress::of_steps("training", self.steps);
+        (0..steps_taken(trainer)).for_each(|_| progress.step());
+        while steps_taken(trainer) < self.steps {
+            let loss = step(trainer)?;
+            progress.say(&format!("training, loss {loss:.3}"));
+            progress.step();
+            let taken = steps_taken(trainer);
+            if let Some(folder) = self.checkpoint
+                && (taken.is_multiple_of(self.every) || taken == self.steps)
+            {
+                write_checkpoint(trainer, folder)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! `fas weights`: networks of other programs in, ours out.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks};
 use fas_jobs::DeviceChoice;
 use fas_weights::{StoredFloat, Weights, read_checkpoint};
 
-use super::train::key_and_text;
+use super::storage::{Storage, stored_float};
 use crate::error::CliError;
 use crate::output::check_file;
 
@@ -91,12 +90,8 @@ struct Import {
     /// Architecture as JSON: the field `generator_config` in the header of a generator.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Store weights in 16 bits, for shipping.
-    #[arg(long)]
-    half: bool,
-    /// A note for the model card, such as the domains it was trained on: KEY=TEXT.
-    #[arg(long, value_name = "KEY=TEXT", value_parser = key_and_text)]
-    note: Vec<(String, String)>,
+    #[command(flatten)]
+    storage: Storage,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -122,13 +117,12 @@ impl Import {
                 .style_encoder
                 .load_reference(encoder, &self.style_encoder)?,
         };
-        let mut notes: HashMap<String, String> = self.note.iter().cloned().collect();
+        let mut notes = self.storage.card([]);
         let source = format!("{}, {} of it", self.unet.display(), self.key);
         notes.insert("imported_from".to_owned(), source);
-        let stored = stored_float(self.half);
         generator
             .with_networks(networks)
-            .save(&self.out, stored, &notes)?;
+            .save(&self.out, self.storage.precision(), &notes)?;
         println!("{}", self.out.display());
         Ok(())
     }
@@ -217,13 +211,6 @@ impl Convert {
         weights.save(&self.out, stored_float(self.half))?;
         println!("{}: {} tensors", self.out.display(), weights.tensors.len());
         Ok(())
-    }
-}
-
-fn stored_float(half: bool) -> StoredFloat {
-    match half {
-        true => StoredFloat::F16,
-        false => StoredFloat::F32,
     }
 }
 

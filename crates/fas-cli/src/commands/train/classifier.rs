@@ -20,9 +20,9 @@ use fas_data::{LeakageGuard, Manifest, Protocol, Sample, TrainingPurpose};
 use fas_jobs::DeviceChoice;
 use fas_metrics::{Evaluation, EvaluationConfig, ThresholdPolicy, evaluate};
 use fas_quality::Brisque;
-use fas_weights::StoredFloat;
 
-use super::{key_and_text, protocol_by_name};
+use super::{protocol_by_name, tell_resumed};
+use crate::commands::storage::Storage;
 use crate::error::CliError;
 use crate::output::check_file;
 use crate::progress::Progress;
@@ -92,12 +92,8 @@ pub(crate) struct TrainClassifier {
     /// Folder of a checkpoint, written every 100 steps; a stopped training goes on from it.
     #[arg(long, value_name = "FOLDER")]
     checkpoint: Option<PathBuf>,
-    /// Store weights in 16 bits, for shipping.
-    #[arg(long)]
-    half: bool,
-    /// A note for the model card, such as the licence of the data: KEY=TEXT.
-    #[arg(long, value_name = "KEY=TEXT", value_parser = key_and_text)]
-    note: Vec<(String, String)>,
+    #[command(flatten)]
+    storage: Storage,
     /// Backend.
     #[arg(long, value_enum, default_value = "flex")]
     device: DeviceChoice,
@@ -224,9 +220,7 @@ impl TrainClassifier {
         let splits = protocol.select(&manifest)?;
 
         let classes = StyleClasses::of(&splits.train, ClassLayout::PerStyle);
-        let numbers = splits.train.iter().map(|sample| classes.class_of(sample));
-        let numbers = numbers.collect::<Option<Vec<_>>>();
-        let numbers = numbers.expect("classes are those of the training samples");
+        let numbers = classes.numbers_of(&splits.train)?;
         let admitted = guard.admit(TrainingPurpose::Classifier, splits.train.clone())?;
         let set = TrainingSet::of_pictures(&admitted, images.images_of(&splits.train)?, numbers)?;
 
@@ -253,9 +247,7 @@ impl TrainClassifier {
         let mut trainer = ClassifierTrainer::new(start, &set, training, &device)?;
         if let Some(folder) = &self.checkpoint {
             trainer = trainer.resume(folder)?;
-            if trainer.steps_taken() > 0 {
-                eprintln!("going on from step {}", trainer.steps_taken());
-            }
+            tell_resumed(trainer.steps_taken());
         }
         {
             let progress = Progress::of_steps("training", self.steps as usize);
@@ -296,12 +288,7 @@ impl TrainClassifier {
             self.policy.to_string(),
         );
         let notes = self.notes(&protocol, &evaluation, set.len());
-        let stored = if self.half {
-            StoredFloat::F16
-        } else {
-            StoredFloat::F32
-        };
-        Detector::new(classifier, card, notes).save(&self.out, stored)?;
+        Detector::new(classifier, card, notes).save(&self.out, self.storage.precision())?;
         print!("{}", report(&protocol, &evaluation));
         Ok(ExitCode::SUCCESS)
     }
@@ -330,7 +317,7 @@ impl TrainClassifier {
         evaluation: &Evaluation,
         samples: usize,
     ) -> HashMap<String, String> {
-        let mut notes: HashMap<String, String> = [
+        self.storage.card([
             ("program", format!("fas {}", env!("CARGO_PKG_VERSION"))),
             ("protocol", protocol.name.clone()),
             ("samples", samples.to_string()),
@@ -341,11 +328,7 @@ impl TrainClassifier {
             ("seed", self.seed.to_string()),
             ("target_hter", format!("{:.4}", evaluation.hter)),
             ("target_auc", format!("{:.4}", evaluation.auc)),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into();
-        notes.extend(self.note.iter().cloned());
-        notes
+        ])
     }
 }
 

@@ -15,14 +15,13 @@ use fas_dfg::training::{
     OptimisationConfig, clean_latent_error,
 };
 use fas_dfg::{
-    DespoofingGenerator, DespoofingGeneratorConfig, DespoofingNetworks, DfgError, FirstStage,
-    IdentityEncoder,
+    DespoofingGenerator, DespoofingGeneratorConfig, DfgError, FirstStage, IdentityEncoder,
 };
 use fas_jobs::DeviceChoice;
-use fas_weights::StoredFloat;
 use image::RgbImage;
 
-use super::{key_and_text, protocol_by_name};
+use super::{Course, protocol_by_name, tell_resumed};
+use crate::commands::storage::Storage;
 use crate::error::CliError;
 use crate::output::{check_file, check_parent};
 use crate::progress::Progress;
@@ -91,12 +90,8 @@ pub(crate) struct TrainDfg {
     /// Folder of a checkpoint, written every 250 steps; a stopped training goes on from it.
     #[arg(long, value_name = "FOLDER")]
     checkpoint: Option<PathBuf>,
-    /// Store weights in 16 bits, for shipping.
-    #[arg(long)]
-    half: bool,
-    /// A note for the model card, such as the licence of the data: KEY=TEXT.
-    #[arg(long, value_name = "KEY=TEXT", value_parser = key_and_text)]
-    note: Vec<(String, String)>,
+    #[command(flatten)]
+    storage: Storage,
     /// Backend.
     #[arg(long, value_enum, default_value = "flex")]
     device: DeviceChoice,
@@ -126,12 +121,7 @@ impl TrainDfg {
         let faces = self.codes(&generator, &manifest, &samples)?;
         let generator = self.train(generator, &faces)?;
         let notes = self.notes(&protocol, samples.samples().len());
-        let stored = if self.half {
-            StoredFloat::F16
-        } else {
-            StoredFloat::F32
-        };
-        generator.save(&self.out, stored, &notes)?;
+        generator.save(&self.out, self.storage.precision(), &notes)?;
         println!("{}: {} faces", self.out.display(), samples.samples().len());
         self.report_development(&generator, &manifest, &protocol)
     }
@@ -173,14 +163,8 @@ impl TrainDfg {
         let (identity_encoder, identity_config, _) =
             IdentityEncoder::load(identity_encoder, device)?;
         device.seed(self.seed);
-        let fresh =
-            DespoofingGeneratorConfig::small(first_stage_config, identity_config).init(device);
-        let networks = DespoofingNetworks {
-            first_stage,
-            identity_encoder: identity_encoder.truncated(),
-            denoiser: fresh.networks().denoiser.clone(),
-        };
-        Ok(fresh.with_networks(networks))
+        let config = DespoofingGeneratorConfig::small(first_stage_config, identity_config);
+        Ok(config.init_around(first_stage, identity_encoder, device))
     }
 
     fn codes(
@@ -219,23 +203,14 @@ impl TrainDfg {
         let mut trainer = DespoofingTrainer::new(generator, config);
         if let Some(folder) = &self.checkpoint {
             trainer = trainer.resume(folder)?;
-            if trainer.steps_taken() > 0 {
-                eprintln!("going on from step {}", trainer.steps_taken());
-            }
+            tell_resumed(trainer.steps_taken());
         }
-        let progress = Progress::of_steps("training", steps);
-        (0..trainer.steps_taken()).for_each(|_| progress.step());
-        while trainer.steps_taken() < steps {
-            let report = trainer.step(faces)?;
-            progress.say(&format!("training, loss {:.3}", report.loss));
-            progress.step();
-            let taken = trainer.steps_taken();
-            if let Some(folder) = &self.checkpoint
-                && (taken.is_multiple_of(CHECKPOINT_EVERY) || taken == steps)
-            {
-                trainer.checkpoint(folder)?;
-            }
-        }
+        Course::new(steps, self.checkpoint.as_deref(), CHECKPOINT_EVERY).run(
+            &mut trainer,
+            DespoofingTrainer::steps_taken,
+            |trainer| Ok(trainer.step(faces)?.loss),
+            |trainer, folder| Ok(trainer.checkpoint(folder)?),
+        )?;
         Ok(trainer.averaged())
     }
 
@@ -265,7 +240,7 @@ impl TrainDfg {
     }
 
     fn notes(&self, protocol: &Protocol, faces: usize) -> HashMap<String, String> {
-        let mut notes: HashMap<String, String> = [
+        self.storage.card([
             ("program", format!("fas {}", env!("CARGO_PKG_VERSION"))),
             ("training_data", "bona fide faces only".to_owned()),
             ("protocol", protocol.name.clone()),
@@ -274,11 +249,7 @@ impl TrainDfg {
             ("batch_size", self.batch.to_string()),
             ("learning_rate", self.learning_rate.to_string()),
             ("seed", self.seed.to_string()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into();
-        notes.extend(self.note.iter().cloned());
-        notes
+        ])
     }
 }
 

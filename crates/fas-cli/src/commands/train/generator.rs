@@ -6,19 +6,19 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use fas_data::{LeakageGuard, Manifest, Protocol, ProtocolSplits, TrainingPurpose};
 use fas_diffusion::training::{
     DroppedCondition, GeneratorTrainer, GeneratorTrainingConfig, StyleEncoderTrainer,
-    StyleEncoderTrainingConfig,
+    StyleEncoderTrainingConfig, clean_image_error,
 };
-use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks, sample_noise};
+use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks};
 use fas_jobs::DeviceChoice;
-use fas_weights::StoredFloat;
 
 use self::triplets::Triplets;
-use super::{key_and_text, protocol_by_name};
+use super::{Course, protocol_by_name, tell_resumed};
+use crate::commands::storage::Storage;
 use crate::error::CliError;
 use crate::output::check_file;
 use crate::progress::Progress;
@@ -89,12 +89,8 @@ pub(crate) struct TrainGenerator {
     #[arg(long, value_name = "STEPS", default_value_t = 250, requires = "checkpoint",
           value_parser = clap::value_parser!(u32).range(1..))]
     checkpoint_every: u32,
-    /// Store weights in 16 bits, for shipping.
-    #[arg(long)]
-    half: bool,
-    /// A note for the model card, such as the licence of the data: KEY=TEXT.
-    #[arg(long, value_name = "KEY=TEXT", value_parser = key_and_text)]
-    note: Vec<(String, String)>,
+    #[command(flatten)]
+    storage: Storage,
     /// Backend.
     #[arg(long, value_enum, default_value = "flex")]
     device: DeviceChoice,
@@ -161,12 +157,7 @@ impl TrainGenerator {
         }
         let generator = self.train(&train, &splits, &guard, &device)?;
         let notes = self.notes(&protocol, &train);
-        let stored = if self.half {
-            StoredFloat::F16
-        } else {
-            StoredFloat::F32
-        };
-        generator.save(&self.out, stored, &notes)?;
+        generator.save(&self.out, self.storage.precision(), &notes)?;
         println!(
             "{}: {} triplets of {} styles",
             self.out.display(),
@@ -218,30 +209,23 @@ impl TrainGenerator {
         let mut trainer = GeneratorTrainer::new(generator, config, &admitted)?;
         if let Some(folder) = folder {
             trainer = trainer.resume(folder)?;
-            if trainer.steps_taken() > 0 {
-                eprintln!("going on from step {}", trainer.steps_taken());
-            }
+            tell_resumed(trainer.steps_taken());
         }
-        let steps = self.steps as usize;
-        let progress = Progress::of_steps("training", steps);
-        (0..trainer.steps_taken()).for_each(|_| progress.step());
-        while trainer.steps_taken() < steps {
-            let batch = triplets.batch(self.batch as usize, trainer.steps_taken(), device);
-            let report = trainer.step(batch)?;
-            progress.say(&format!("training, loss {:.3}", report.loss));
-            progress.step();
-            let taken = trainer.steps_taken();
-            if let Some(folder) = folder
-                && (taken.is_multiple_of(self.checkpoint_every as usize) || taken == steps)
-            {
-                trainer.checkpoint(folder)?;
-            }
-        }
+        let every = self.checkpoint_every as usize;
+        Course::new(self.steps as usize, folder, every).run(
+            &mut trainer,
+            GeneratorTrainer::steps_taken,
+            |trainer| {
+                let batch = triplets.batch(self.batch as usize, trainer.steps_taken(), device);
+                Ok(trainer.step(batch)?.loss)
+            },
+            |trainer, folder| Ok(trainer.checkpoint(folder)?),
+        )?;
         Ok(trainer.averaged())
     }
 
     fn notes(&self, protocol: &Protocol, triplets: &Triplets) -> HashMap<String, String> {
-        let mut notes: HashMap<String, String> = [
+        self.storage.card([
             ("program", format!("fas {}", env!("CARGO_PKG_VERSION"))),
             ("protocol", protocol.name.clone()),
             ("training_domains", protocol.sources.join(",")),
@@ -252,37 +236,17 @@ impl TrainGenerator {
             ("encoder_steps", self.encoder_steps.to_string()),
             ("batch_size", self.batch.to_string()),
             ("seed", self.seed.to_string()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into();
-        notes.extend(self.note.iter().cloned());
-        notes
+        ])
     }
 }
 
 /// Prints the error of the clean image on development attacks, which nothing was trained on.
 fn report(generator: &Generator, development: &Triplets) {
-    let device = generator.device();
     let count = development.len().min(JUDGED);
-    let batch = development.batch(count, 0, device);
-    let ids: Vec<&str> = batch.ids.iter().map(String::as_str).collect();
-    let [_, channels, size, _] = batch.target.dims();
+    let batch = development.batch(count, 0, generator.device());
     println!("{count} development attacks, error of the clean image (RMS, pixels in [-1, 1]):");
     for level in LEVELS {
-        let noise = sample_noise(level as u64, &ids, channels, size, device);
-        let steps = Tensor::<1, Int>::full([count], level as i64, device);
-        let clean = generator.denoise(
-            batch.target.clone(),
-            noise,
-            batch.content.clone(),
-            batch.style.clone(),
-            &steps,
-        );
-        let error: f32 = (clean - batch.target.clone())
-            .square()
-            .mean()
-            .sqrt()
-            .into_scalar();
+        let error = clean_image_error(generator, &batch, level).sqrt();
         println!("  noise of step {level:3}  {error:.4}");
     }
 }
