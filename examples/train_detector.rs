@@ -28,9 +28,10 @@ use fas_classify::{
     BackboneConfig, Classifier, ClassifierConfig, Detector, DetectorCard, MobileVitConfig,
     ResNetConfig,
 };
-use fas_data::{LeakageGuard, Protocol, ProtocolSplits, Split, TrainingPurpose, resize};
+use fas_data::{LeakageGuard, ProtocolSplits, Split, TrainingPurpose, resize};
 use fas_examples::{
-    CaptureSettings, DeviceChoice, FaceFolder, FaceSplit, People, capture_faces, cost, progress,
+    CaptureSettings, DeviceChoice, FaceFolder, FaceSplit, People, capture_faces, cost,
+    guard_of_sources, progress,
 };
 use fas_metrics::{
     Bootstrap, Evaluation, EvaluationConfig, Interval, ScoreSet, ThresholdPolicy, evaluate,
@@ -141,7 +142,8 @@ fn main() -> Result<(), String> {
         started.elapsed().as_secs_f64()
     );
 
-    let guard = guard(&domains)?;
+    // All simulated domains are sources: the test is of other people, not of other domains.
+    let guard = guard_of_sources(&domains)?;
     guard
         .check_splits(&ProtocolSplits {
             train: train.samples().to_vec(),
@@ -217,15 +219,6 @@ fn captures(
     Ok(set.with_quality(|image| brisque.score(image).ok()))
 }
 
-/// All simulated domains are sources: the test is of other people, not of other domains.
-fn guard(domains: &[Domain]) -> Result<LeakageGuard, String> {
-    let sources: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
-    let protocol = Protocol::cross_domain(&sources, "any other domain");
-    Ok(LeakageGuard::new(
-        &protocol.map_err(|error| error.to_string())?,
-    ))
-}
-
 fn training_set(
     train: &ImageSet,
     classes: &StyleClasses,
@@ -234,12 +227,9 @@ fn training_set(
     let admitted = guard
         .admit(TrainingPurpose::Classifier, train.samples().to_vec())
         .map_err(|error| error.to_string())?;
-    let numbers = train
-        .samples()
-        .iter()
-        .map(|sample| classes.class_of(sample));
-    let numbers = numbers.collect::<Option<Vec<_>>>();
-    let numbers = numbers.expect("classes are those of the training samples");
+    let numbers = classes
+        .numbers_of(train.samples())
+        .map_err(|error| error.to_string())?;
     TrainingSet::of_pictures(&admitted, train.images().to_vec(), numbers)
         .map_err(|error| error.to_string())
 }

@@ -26,9 +26,9 @@ use fas_dfg::training::{
     OptimisationConfig, clean_latent_error,
 };
 use fas_dfg::{
-    DespoofingConfig, DespoofingGenerator, DespoofingGeneratorConfig, DespoofingNetworks,
-    DespoofingStart, FaceCodes, FirstStage, FirstStageConfig, IdentityEncoder,
-    IdentityEncoderConfig, MobileFaceNetConfig, Taef2,
+    DespoofingConfig, DespoofingGenerator, DespoofingGeneratorConfig, DespoofingStart, FaceCodes,
+    FirstStage, FirstStageConfig, IdentityEncoder, IdentityEncoderConfig, MobileFaceNetConfig,
+    PART_FILES, Taef2,
 };
 use fas_examples::{
     BonaFideView, DeviceChoice, FaceFolder, FaceSplit, GENERIC_FACES, bona_fide_views, cost,
@@ -157,9 +157,10 @@ fn save_parts(
     arguments: &Arguments,
 ) -> Result<(), String> {
     std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let [first_stage, identity_encoder, denoiser] = PART_FILES;
     for (file, name) in [
-        (&arguments.first_stage, "first_stage.safetensors"),
-        (&arguments.identity_encoder, "identity_encoder.safetensors"),
+        (&arguments.first_stage, first_stage),
+        (&arguments.identity_encoder, identity_encoder),
     ] {
         if let Some(file) = file {
             std::fs::copy(file, folder.join(name))
@@ -167,7 +168,7 @@ fn save_parts(
         }
     }
     generator
-        .save_denoiser(&folder.join("denoiser.safetensors"), StoredFloat::F16, card)
+        .save_denoiser(&folder.join(denoiser), StoredFloat::F16, card)
         .map_err(|error| error.to_string())
 }
 
@@ -184,13 +185,7 @@ fn fresh_generator(arguments: &Arguments, device: &Device) -> Result<DespoofingG
         ));
     }
     config.unet.block_out_channels = arguments.channels.clone();
-    let generator = config.init(device);
-    let networks = DespoofingNetworks {
-        first_stage,
-        identity_encoder: identity_encoder.truncated(),
-        denoiser: generator.networks().denoiser.clone(),
-    };
-    Ok(generator.with_networks(networks))
+    Ok(config.init_around(first_stage, identity_encoder, device))
 }
 
 fn first_stage(

@@ -12,11 +12,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::Device;
 use clap::Parser;
 use fas_data::TrainingPurpose;
-use fas_diffusion::training::{GeneratorTrainer, GeneratorTrainingConfig};
-use fas_diffusion::{Generator, GeneratorConfig, sample_noise};
+use fas_diffusion::training::{
+    GeneratorTrainer, GeneratorTrainingConfig, TripletBatch, clean_image_error,
+};
+use fas_diffusion::{Generator, GeneratorConfig};
 use fas_examples::{
     DeviceChoice, FaceFolder, FaceSplit, TripletPool, TripletSettings, cost, images_to_tensor,
     progress,
@@ -167,13 +169,13 @@ fn clean_error(generator: &Generator, triplets: &[[RgbImage; 3]], device: &Devic
             let mut sum = 0.0;
             for (index, chunk) in triplets.chunks(16).enumerate() {
                 let column = |k: usize| images_to_tensor(chunk.iter().map(|row| &row[k]), device);
-                let ids: Vec<String> = (0..chunk.len()).map(|k| format!("{index}/{k}")).collect();
-                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                let noise = sample_noise(t as u64, &ids, 3, SIZE as usize, device);
-                let steps = Tensor::<1, Int>::full([chunk.len()], t, device);
-                let clean = generator.denoise(column(1), noise, column(0), column(2), &steps);
-                let error: f32 = (clean - column(1)).square().mean().into_scalar();
-                sum += f64::from(error) * chunk.len() as f64;
+                let batch = TripletBatch {
+                    content: column(0),
+                    target: column(1),
+                    style: column(2),
+                    ids: (0..chunk.len()).map(|k| format!("{index}/{k}")).collect(),
+                };
+                sum += clean_image_error(generator, &batch, t) * chunk.len() as f64;
             }
             format!("t {t} {:.4}", (sum / triplets.len() as f64).sqrt())
         })

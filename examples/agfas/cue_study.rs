@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use fas_data::{Sample, Split};
 use fas_dfg::{
@@ -24,9 +24,9 @@ use fas_dfg::{
 };
 use fas_examples::{
     AgfasArguments, Captures, Comparison, CueSource, Cues, Entry, RealFaces, attack_auc,
-    block_statistics, image_values, images_to_tensor, probe_aucs, tensor_to_images,
+    block_statistics, image_values, pixel_distance, presentation_name, probe_aucs,
 };
-use fas_report::{Grid, GridRow, HeatMap};
+use fas_report::{Grid, GridRow};
 use fas_sim::{AttackKind, BenchmarkConfig, CANONICAL_LANDMARKS_128, Presentation};
 use image::RgbImage;
 
@@ -341,20 +341,16 @@ fn start_table(
     table.finish(out.as_deref(), &[agfas.seed], &configuration, started)
 }
 
-/// The de-spoofed faces that cues were made with: input less cue.
+/// The de-spoofed faces that cues were made with.
 fn despoofed_images(
     cues: &Cues,
     judged: &Judged,
     device: &Device,
 ) -> Result<Vec<RgbImage>, String> {
-    let mut all = Vec::with_capacity(judged.images.len());
-    for (image, sample) in judged.images.iter().zip(&judged.samples) {
-        let face = images_to_tensor([image], device);
-        let residual = cues.residual(&sample.id)?.to_vec();
-        let residual = Tensor::from_data(TensorData::new(residual, face.dims()), device);
-        all.extend(tensor_to_images(face - residual));
-    }
-    Ok(all)
+    let samples = judged.samples.iter().zip(&judged.images);
+    samples
+        .map(|(sample, image)| cues.despoofed(&sample.id, image, device))
+        .collect()
 }
 
 /// Cosine of the embeddings of each input and its de-spoofed face.
@@ -382,12 +378,7 @@ fn identities(
 }
 
 fn psnr(a: &RgbImage, b: &RgbImage) -> f64 {
-    let squares = a.as_raw().iter().zip(b.as_raw());
-    let sum: f64 = squares
-        .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
-        .sum();
-    let mse = (sum / a.as_raw().len() as f64).max(1e-6);
-    10.0 * (255.0 * 255.0 / mse).log10()
+    20.0 * (255.0 / pixel_distance(a, b).max(1e-3)).log10()
 }
 
 /// Mean gain of de-spoofed attacks over the attacks in PSNR to the live capture of the same person by
@@ -429,11 +420,7 @@ impl Pictures {
         let rows = places
             .iter()
             .map(|&at| {
-                let kind = judged.samples[at]
-                    .style
-                    .rsplit('/')
-                    .next()
-                    .unwrap_or_default();
+                let kind = presentation_name(&judged.samples[at]);
                 (kind.to_owned(), vec![judged.images[at].clone()])
             })
             .collect();
@@ -452,7 +439,7 @@ impl Pictures {
         self.columns.extend([name.to_owned(), "cue".to_owned()]);
         for (place, row) in self.rows.iter_mut().enumerate() {
             row.1.push(despoofed[self.places[place]].clone());
-            row.1.push(heat_map(cues, &self.ids[place])?);
+            row.1.push(cues.heat_map(&self.ids[place])?);
         }
         Ok(())
     }
@@ -465,18 +452,4 @@ impl Pictures {
         )
         .with_columns(self.columns)
     }
-}
-
-/// Absolute cue of a sample, the mean over its planes, on a scale from 0 to 0.5.
-fn heat_map(cues: &Cues, id: &str) -> Result<RgbImage, String> {
-    let residual = cues.residual(id)?;
-    let pixels = residual.len() / 3;
-    let side = pixels.isqrt() as u32;
-    let value = |at: usize| {
-        (0..3)
-            .map(|plane| residual[plane * pixels + at].abs())
-            .sum::<f32>()
-    };
-    let map = (0..pixels).map(|at| value(at) / 3.0).collect();
-    Ok(HeatMap::new(map, side, side).to_image(0.5))
 }

@@ -16,7 +16,7 @@ use clap::Parser;
 use fas_data::Split;
 use fas_examples::{
     AgfasArguments, Captures, CueDetector, CueSource, Cues, PaperRow, TableText, attack_auc,
-    leave_one_out_table,
+    leave_one_out_table, presentation_name,
 };
 use fas_sim::{AttackKind, BenchmarkConfig};
 
@@ -138,7 +138,7 @@ fn energy(captures: &Captures, cues: &Cues) -> Result<String, String> {
     let mut energies: Vec<(&str, bool, f64)> = Vec::new();
     for sample in captures.manifest().samples() {
         if sample.split == Split::Test {
-            let kind = sample.style.rsplit('/').next().unwrap_or_default();
+            let kind = presentation_name(sample);
             let attack = !sample.label.is_bona_fide();
             energies.push((kind, attack, cues.energy(&sample.id)?));
         }

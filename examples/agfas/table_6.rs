@@ -14,8 +14,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use fas_data::Protocol;
-use fas_examples::{AgfasArguments, Comparison, CueDetector, CueSourceChoice, Entry};
-use fas_metrics::ThresholdPolicy;
+use fas_examples::{AgfasArguments, Comparison, CueDetector, CueSourceChoice, target_rows};
 use fas_sim::{AttackKind, BenchmarkConfig, BenchmarkDomain, Domain};
 
 /// What the four training domains have, as OCIM does.
@@ -59,7 +58,6 @@ fn main() -> Result<(), String> {
     let device = agfas.device.device().map_err(|error| error.to_string())?;
     let data = agfas.captures(benchmark)?;
     let cues = agfas.best_cues(source.into(), &data, &device)?;
-    let (captures, faces) = &data;
     let methods = [
         agfas.method("ResNet", CueDetector::ResNet(agfas.resnet()), None),
         agfas.method("ViT", CueDetector::Image(agfas.vit()), None),
@@ -73,40 +71,19 @@ fn main() -> Result<(), String> {
     let domains = Domain::all();
     let sources: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
     let mut columns = Vec::new();
-    let mut rows: Vec<Vec<[Vec<f64>; 2]>> = vec![Vec::new(); methods.len()];
+    let mut protocols = Vec::new();
     for target in further_domains() {
-        let protocol =
-            Protocol::cross_domain(&sources, &target.name).map_err(|error| error.to_string())?;
-        let study = agfas.study(captures, faces, &protocol)?;
-        let head = agfas.head();
-        let runs = study.run(&methods, &head, &agfas.training(), &agfas.seeds(), &device)?;
-        for (row, method) in rows.iter_mut().zip(runs) {
-            let errors = method.errors(0, ThresholdPolicy::SourceEer)?;
-            let hter = errors.iter().map(|run| run.hter).collect();
-            row.push([hter, errors.iter().map(|run| run.auc).collect()]);
-        }
+        let protocol = Protocol::cross_domain(&sources, &target.name);
+        protocols.push(protocol.map_err(|error| error.to_string())?);
         columns.push(format!("{} HTER", target.name));
         columns.push("AUC".to_owned());
-        println!("{}: {:.0} s", target.name, started.elapsed().as_secs_f64());
     }
     columns.extend(["mean HTER".to_owned(), "AUC".to_owned()]);
     let names: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Comparison::new("AG-FAS, Table 6: HTER / AUC in %", &names);
-    for (method, row) in methods.iter().zip(rows) {
-        let mean = |which: usize| -> Vec<f64> {
-            (0..agfas.runs as usize)
-                .map(|run| row.iter().map(|cell| cell[which][run]).sum::<f64>() / row.len() as f64)
-                .collect()
-        };
-        let means = [mean(0), mean(1)];
-        let cells = row
-            .iter()
-            .flatten()
-            .cloned()
-            .chain(means)
-            .map(Entry::Percent);
-        table.ours(&method.name, cells);
-    }
+    target_rows(
+        &mut table, &agfas, &data, &protocols, &methods, started, &device,
+    )?;
     table.note(
         "The paper's, on other sets, in the order CelebA-Spoof, HKBU-MARs, WFFD, Rose-Youtu, SiW and mean: \
          SSDG-R 23.73 / 85.36, 23.53 / 84.22, 37.74 / 65.29, 12.22 / 94.54, 4.97 / 98.68, 20.44 / 85.62; \

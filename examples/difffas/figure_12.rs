@@ -49,12 +49,9 @@ fn main() -> Result<(), String> {
     let captures = arguments.captures()?;
     let study = arguments.study(&captures, "OCI->M", false, &device)?;
     let classes = StyleClasses::of(&study.train.samples, ClassLayout::PerStyle);
-    let numbers = study
-        .train
-        .samples
-        .iter()
-        .map(|sample| classes.class_of(sample).ok_or("a style without a class"))
-        .collect::<Result<_, _>>()?;
+    let numbers = classes
+        .numbers_of(&study.train.samples)
+        .map_err(|error| error.to_string())?;
     let guard = study.guards.first().ok_or("a study has a guard")?;
     let admitted = guard
         .admit(TrainingPurpose::Classifier, study.train.samples.clone())

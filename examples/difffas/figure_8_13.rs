@@ -146,13 +146,25 @@ fn main() -> Result<(), String> {
     );
     let mut grid = Vec::new();
     for (name, edits, people, made) in [
-        ("generated, training pairs", &seen, &train, make(&seen)?),
-        ("generated, unseen people", &unseen, &test, make(&unseen)?),
-        ("simulated, unseen people", &unseen, &test, truths(&unseen)),
+        (
+            "generated, training pairs",
+            &seen,
+            &train,
+            Some(make(&seen)?),
+        ),
+        (
+            "generated, unseen people",
+            &unseen,
+            &test,
+            Some(make(&unseen)?),
+        ),
+        ("simulated, unseen people", &unseen, &test, None),
     ] {
         let faces: Vec<&Face> = edits.iter().map(|edit| &people[edit.person]).collect();
-        let pictures = described(made, &faces, &recogniser, &device)?;
-        let distances = distances(&pictures, edits, &training);
+        let truth = made.is_some().then_some(edits.as_slice());
+        let images = made.unwrap_or_else(|| truths(edits));
+        let pictures = described(images, &faces, &recogniser, &device)?;
+        let distances = distances(&pictures, truth, &training);
         table = table.with_row(row(name, &distances, edits.len()));
         if distances.truth.is_some() {
             let shown = edits.iter().enumerate().step_by(arguments.people.max(1));
@@ -211,7 +223,12 @@ fn described<'a>(
     })
 }
 
-fn distances(pictures: &Pictures<'_>, edits: &[Edit], training: &Pictures<'_>) -> Distances {
+/// Distances of `pictures` from the ground truth, the simulated attacks of `truth`, and from `training`.
+fn distances(
+    pictures: &Pictures<'_>,
+    truth: Option<&[Edit]>,
+    training: &Pictures<'_>,
+) -> Distances {
     let others = |at: usize| {
         let own = pictures.people[at];
         (0..training.images.len()).filter(move |&other| training.people[other] != own)
@@ -237,13 +254,15 @@ fn distances(pictures: &Pictures<'_>, edits: &[Edit], training: &Pictures<'_>) -
             .fold(f64::NEG_INFINITY, f64::max)
     };
     let count = pictures.images.len() as f64;
-    let truth = edits.iter().zip(&pictures.images);
-    let truth = truth
-        .map(|(edit, image)| pixel_distance(image, &edit.simulated))
-        .sum::<f64>();
+    let truth = truth.map(|edits| {
+        let pairs = edits.iter().zip(&pictures.images);
+        pairs
+            .map(|(edit, image)| pixel_distance(image, &edit.simulated))
+            .sum::<f64>()
+            / count
+    });
     Distances {
-        // Simulated pictures are the ground truth.
-        truth: (truth > 0.0).then_some(truth / count),
+        truth,
         pixels: nearest.iter().map(|(_, distance)| distance).sum::<f64>() / count,
         cosine: (0..pictures.images.len()).map(cosine).sum::<f64>() / count,
         nearest: nearest.into_iter().map(|(at, _)| at).collect(),

@@ -6,20 +6,16 @@ use burn::tensor::Device;
 use fas_agnet::{AgNetConfig, VitConfig};
 use fas_classify::HeadConfig;
 use fas_classify::loss::ObjectiveConfig;
-use fas_classify::training::{ClassifierTrainingConfig, OptimiserConfig};
 use fas_data::Sample;
 use fas_dfg::DespoofingGenerator;
 use fas_examples::{
     Captures, CueDetector, CueMethod, CueStudy, Cues, Despoofer, MethodRuns, bundled_despoofing,
-    bundled_despoofing_generator, images_to_tensor, tensor_to_images,
+    bundled_despoofing_generator, images_to_tensor, presentation_name, small_training,
+    tensor_to_images,
 };
-use fas_report::HeatMap;
 use image::RgbImage;
 
 use crate::settings::Settings;
-
-/// Largest absolute cue of the pictures' scale.
-pub(crate) const TOP: f32 = 0.5;
 
 /// What the De-spoofing Face Generator made of the captures.
 pub(crate) struct Despoofed {
@@ -57,27 +53,26 @@ pub(crate) fn despoof(
         .filter(one_person)
         .map(|sample| {
             let image = captures.image(captures.position(&sample.id)?);
-            let kind = sample.style.rsplit('/').next().unwrap_or_default();
-            Ok((
-                kind.to_owned(),
-                row(image, cues.residual(&sample.id)?, &generator),
-            ))
+            let kind = presentation_name(sample);
+            Ok((kind.to_owned(), row(image, &sample.id, &cues, &generator)?))
         })
         .collect::<Result<_, String>>()?;
     Ok(Despoofed { cues, shown, card })
 }
 
 /// Input, first stage, de-spoofed face and absolute cue.
-fn row(image: &RgbImage, residual: &[f32], generator: &DespoofingGenerator) -> Vec<RgbImage> {
+fn row(
+    image: &RgbImage,
+    id: &str,
+    cues: &Cues,
+    generator: &DespoofingGenerator,
+) -> Result<Vec<RgbImage>, String> {
     let face = images_to_tensor([image], generator.device());
-    let cue = burn::tensor::TensorData::new(residual.to_vec(), face.dims());
-    let cue = burn::tensor::Tensor::<4>::from_data(cue, generator.device());
-    let map: Vec<f32> = cue.clone().abs().mean_dim(1).into_data().iter().collect();
     let mut row = vec![image.clone()];
-    row.extend(tensor_to_images(generator.reconstruct(face.clone())));
-    row.extend(tensor_to_images(face - cue));
-    row.push(HeatMap::new(map, image.width(), image.height()).to_image(TOP));
-    row
+    row.extend(tensor_to_images(generator.reconstruct(face)));
+    row.push(cues.despoofed(id, image, generator.device())?);
+    row.push(cues.heat_map(id)?);
+    Ok(row)
 }
 
 /// A vision transformer on the face alone, and AG-Net: the same with cross-attention to the cue.
@@ -88,26 +83,12 @@ pub(crate) fn detectors(
     seeds: &[u64],
     device: &Device,
 ) -> Result<Vec<MethodRuns>, String> {
-    let method = |name: &str, detector, cues| CueMethod {
-        name: name.to_owned(),
-        detector,
-        cues,
-        extra_faces: false,
-    };
+    let vit = CueDetector::Image(VitConfig::face64());
+    let agnet = CueDetector::AgNet(AgNetConfig::face64());
     let methods = [
-        method("ViT", CueDetector::Image(VitConfig::face64()), None),
-        method(
-            "AG-Net",
-            CueDetector::AgNet(AgNetConfig::face64()),
-            Some(cues),
-        ),
+        CueMethod::new("ViT", vit, None),
+        CueMethod::new("AG-Net", agnet, Some(cues)),
     ];
-    let objective = ObjectiveConfig::cross_entropy();
-    let training = ClassifierTrainingConfig::new(objective, settings.steps)
-        .with_embedding_dropout(0.0)
-        .with_optimiser(OptimiserConfig {
-            learning_rate: 1e-3,
-            ..OptimiserConfig::small()
-        });
+    let training = small_training(ObjectiveConfig::cross_entropy(), settings.steps);
     study.run(&methods, &HeadConfig::Cosine, &training, seeds, device)
 }

@@ -9,9 +9,9 @@ use fas_report::{
     RunRecord, Section, Table,
 };
 
-use fas_examples::{BundledGenerator, Captures, peak_memory};
+use fas_examples::{BundledGenerator, Captures, HEAT_MAP_TOP, peak_memory};
 
-use crate::despoofing::{Despoofed, TOP};
+use crate::despoofing::Despoofed;
 use crate::detector::{MethodResult, spread};
 use crate::generation::Generated;
 use crate::settings::Settings;
@@ -204,7 +204,7 @@ fn despoofing(despoofed: &Despoofed) -> Section {
         .with_text(&format!(
             "One person of the target, live and attacked: the capture, what the generator's first stage \
              alone makes of it, the de-spoofed face, and the cue that AG-Net attends to, the absolute \
-             difference of capture and de-spoofed face (0 to {TOP} of the range -1 to 1)."
+             difference of capture and de-spoofed face (0 to {HEAT_MAP_TOP} of the range -1 to 1)."
         ))
         .with_grid(despoofed_grid(despoofed))
         .with_note(

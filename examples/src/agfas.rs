@@ -56,6 +56,16 @@ pub enum Strategy {
     Ssdg,
 }
 
+/// How a small detector of AG-FAS is trained in `steps` steps.
+pub fn small_training(objective: ObjectiveConfig, steps: usize) -> ClassifierTrainingConfig {
+    ClassifierTrainingConfig::new(objective, steps)
+        .with_embedding_dropout(0.0)
+        .with_optimiser(OptimiserConfig {
+            learning_rate: 1e-3,
+            ..OptimiserConfig::small()
+        })
+}
+
 /// Options of the examples of AG-FAS's tables.
 #[derive(Debug, Clone, Args)]
 pub struct AgfasArguments {
@@ -193,14 +203,9 @@ impl AgfasArguments {
         } else {
             ObjectiveConfig::cross_entropy()
         };
-        let config = ClassifierTrainingConfig::new(objective, self.steps)
-            .with_batch_size(self.batch)
-            .with_embedding_dropout(0.0);
+        let config = small_training(objective, self.steps).with_batch_size(self.batch);
         if !self.paper {
-            return config.with_optimiser(OptimiserConfig {
-                learning_rate: 1e-3,
-                ..OptimiserConfig::small()
-            });
+            return config;
         }
         let kind = OptimiserKind::Sgd {
             momentum: 0.9,
@@ -220,12 +225,7 @@ impl AgfasArguments {
         detector: CueDetector,
         cues: Option<&'a Cues>,
     ) -> CueMethod<'a> {
-        CueMethod {
-            name: name.to_owned(),
-            detector,
-            cues,
-            extra_faces: false,
-        }
+        CueMethod::new(name, detector, cues)
     }
 
     fn people_per_domain(&self) -> Result<[usize; 3], String> {

@@ -30,12 +30,12 @@ pub struct TableText<'a> {
 pub fn leave_one_out_table(
     arguments: &AgfasArguments,
     text: TableText<'_>,
-    (captures, faces): &(Captures, RealFaces),
+    data: &(Captures, RealFaces),
     methods: &[CueMethod<'_>],
     started: Instant,
     device: &Device,
 ) -> Result<(), String> {
-    let domains = captures.manifest().domains();
+    let domains = data.0.manifest().domains();
     let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
     let mut columns = Vec::new();
     let mut chosen = Vec::new();
@@ -57,13 +57,48 @@ pub fn leave_one_out_table(
         cells.extend(if all { row[4] } else { ["-"; 2] });
         table = table.paper(name, &cells);
     }
-    let mut rows: Vec<Vec<[Vec<f64>; 2]>> = vec![Vec::new(); methods.len()];
+    let mut protocols = Vec::new();
     for target in &arguments.targets {
-        let protocol =
-            Protocol::leave_one_out(&domains, target).map_err(|error| error.to_string())?;
-        let study = arguments.study(captures, faces, &protocol)?;
-        let head = arguments.head();
-        let training = arguments.training();
+        let protocol = Protocol::leave_one_out(&domains, target);
+        protocols.push(protocol.map_err(|error| error.to_string())?);
+    }
+    target_rows(
+        &mut table, arguments, data, &protocols, methods, started, device,
+    )?;
+    for note in text.notes {
+        table.note(note);
+    }
+    table.note(
+        "Threshold of equal error on source development data; the paper's is that of the target itself.",
+    );
+    let configuration = format!("{arguments:#?}");
+    table.finish(
+        arguments.out.as_deref(),
+        &arguments.seeds(),
+        &configuration,
+        started,
+    )
+}
+
+/// Adds a row a method to `table`: HTER and AUC of each of `protocols`, and their means over the
+/// protocols.
+///
+/// # Errors
+///
+/// A message if a protocol leaks, or a training fails.
+pub fn target_rows(
+    table: &mut Comparison,
+    arguments: &AgfasArguments,
+    (captures, faces): &(Captures, RealFaces),
+    protocols: &[Protocol],
+    methods: &[CueMethod<'_>],
+    started: Instant,
+    device: &Device,
+) -> Result<(), String> {
+    let (head, training) = (arguments.head(), arguments.training());
+    let mut rows: Vec<Vec<[Vec<f64>; 2]>> = vec![Vec::new(); methods.len()];
+    for protocol in protocols {
+        let study = arguments.study(captures, faces, protocol)?;
         let runs = study.run(methods, &head, &training, &arguments.seeds(), device)?;
         for (row, method) in rows.iter_mut().zip(runs) {
             let errors = method.errors(0, ThresholdPolicy::SourceEer)?;
@@ -91,17 +126,5 @@ pub fn leave_one_out_table(
             .map(Entry::Percent);
         table.ours(&method.name, cells);
     }
-    for note in text.notes {
-        table.note(note);
-    }
-    table.note(
-        "Threshold of equal error on source development data; the paper's is that of the target itself.",
-    );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    Ok(())
 }

@@ -9,10 +9,8 @@ use fas_diffusion::{DdimConfig, GenerationConfig, Generator};
 use fas_quality::Brisque;
 use image::RgbImage;
 
-use crate::{Captures, LabelledImages, images_to_tensor, progress, tensor_to_images};
-
-/// Pairs in one call of the network.
-const BATCH: usize = 16;
+use crate::generation::{Request, generate};
+use crate::{Captures, LabelledImages, progress};
 
 /// The bundled weights: trained on two domains, and used only for targets outside them.
 const BUNDLED: &[(&str, &[u8])] = &[
@@ -186,29 +184,20 @@ impl BundledGenerator {
         pairs: &[Pair],
         seed: u64,
         config: &GenerationConfig,
-        mut made: impl FnMut(u64),
+        made: impl FnMut(u64),
     ) -> Result<Vec<RgbImage>, String> {
-        let device = self.generator.device();
-        let mut images = Vec::with_capacity(pairs.len());
-        for chunk in pairs.chunks(BATCH) {
-            let ids: Vec<String> = chunk
-                .iter()
-                .map(|pair| {
-                    let id = |at| &captures.sample(at).id;
-                    format!("{} as {}", id(pair.content), id(pair.style))
-                })
-                .collect();
-            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-            let content = images_to_tensor(chunk.iter().map(|p| captures.image(p.content)), device);
-            let style = images_to_tensor(chunk.iter().map(|p| captures.image(p.style)), device);
-            let batch = self
-                .generator
-                .generate(content, style, &ids, seed, config)
-                .map_err(|error| error.to_string())?;
-            images.extend(tensor_to_images(batch));
-            made(chunk.len() as u64);
-        }
-        Ok(images)
+        let requests: Vec<Request<'_>> = pairs
+            .iter()
+            .map(|pair| {
+                let id = |at| &captures.sample(at).id;
+                Request {
+                    live: captures.image(pair.content),
+                    reference: captures.image(pair.style),
+                    id: format!("{} as {}", id(pair.content), id(pair.style)),
+                }
+            })
+            .collect();
+        generate(&self.generator, &requests, config, seed, made)
     }
 
     /// Attacks to train on: person of the live face; label, style and domain of the attack whose look

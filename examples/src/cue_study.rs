@@ -93,6 +93,18 @@ pub struct CueMethod<'a> {
     pub extra_faces: bool,
 }
 
+impl<'a> CueMethod<'a> {
+    /// A method without extra faces.
+    pub fn new(name: &str, detector: CueDetector, cues: Option<&'a Cues>) -> Self {
+        Self {
+            name: name.to_owned(),
+            detector,
+            cues,
+            extra_faces: false,
+        }
+    }
+}
+
 /// Data of a study: every method trains on the same, and is tested on the same.
 #[derive(Debug)]
 pub struct CueStudy {

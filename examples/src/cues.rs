@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use fas_agnet::standardise_cue;
+use fas_report::HeatMap;
 use half::f16;
 use image::RgbImage;
 use safetensors::SafeTensors;
@@ -14,10 +15,13 @@ use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 
 use crate::cue_source::split_batch;
-use crate::{Captures, RealFaces};
+use crate::{Captures, RealFaces, images_to_tensor, tensor_to_images};
 
 /// Name of the one tensor of a cache file.
 const TENSOR: &str = "residuals";
+
+/// Largest absolute residual of the scale of heat maps.
+pub const HEAT_MAP_TOP: f32 = 0.5;
 
 /// The residuals of one source by sample, `3 x size x size` values in `[-2, 2]` each.
 #[derive(Debug)]
@@ -111,6 +115,42 @@ impl Cues {
         let residual = self.residual(id)?;
         let sum: f64 = residual.iter().map(|value| f64::from(value.abs())).sum();
         Ok(sum / residual.len() as f64)
+    }
+
+    /// The de-spoofed face that a sample's residual was made with: `image`, the sample's own, less it.
+    ///
+    /// # Errors
+    ///
+    /// A message if there is no residual.
+    pub fn despoofed(
+        &self,
+        id: &str,
+        image: &RgbImage,
+        device: &Device,
+    ) -> Result<RgbImage, String> {
+        let face = images_to_tensor([image], device);
+        let residual = TensorData::new(self.residual(id)?.to_vec(), face.dims());
+        let despoofed = tensor_to_images(face - Tensor::from_data(residual, device));
+        Ok(despoofed.into_iter().next().expect("one face, one picture"))
+    }
+
+    /// Absolute residual of a sample, the mean over its planes, on a scale from 0 to
+    /// [`HEAT_MAP_TOP`].
+    ///
+    /// # Errors
+    ///
+    /// A message if there is none.
+    pub fn heat_map(&self, id: &str) -> Result<RgbImage, String> {
+        let residual = self.residual(id)?;
+        let pixels = self.size * self.size;
+        let planes = residual.len() / pixels;
+        let mean = |at: usize| {
+            let values = residual[at..].iter().step_by(pixels);
+            values.map(|value| value.abs()).sum::<f32>() / planes as f32
+        };
+        let map = (0..pixels).map(mean).collect();
+        let side = self.size as u32;
+        Ok(HeatMap::new(map, side, side).to_image(HEAT_MAP_TOP))
     }
 
     /// Cue of a sample as the networks take it: standardised, or of a fixed scale.

@@ -1,16 +1,13 @@
 //! Synthetic people to edit into the styles that a generator knows, with what the simulator makes of the
 //! same people beside them.
 
-use burn::tensor::Tensor;
 use fas_diffusion::GenerationConfig;
 use fas_sim::{AttackKind, Domain, Face, FaceModel, Presentation};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::{BundledGenerator, images_to_tensor, progress, tensor_to_images};
-
-/// Pairs in one call of the network.
-const BATCH: usize = 16;
+use crate::generation::{Request, generate};
+use crate::{BundledGenerator, progress};
 
 /// One person, and a style to take from a picture of somebody else.
 #[derive(Debug)]
@@ -88,23 +85,15 @@ pub fn edit(
     config: &GenerationConfig,
     seed: u64,
 ) -> Result<Vec<RgbImage>, String> {
-    let device = generator.generator.device();
-    let mut images = Vec::with_capacity(pairs.len());
-    for chunk in pairs.chunks(BATCH) {
-        let ids: Vec<String> = chunk
-            .iter()
-            .map(|pair| format!("{} as {}", pair.person, pair.style))
-            .collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let live = images_to_tensor(chunk.iter().map(|pair| &pair.live), device);
-        let reference = images_to_tensor(chunk.iter().map(|pair| &pair.reference), device);
-        let made: Tensor<4> = generator
-            .generator
-            .generate(live, reference, &ids, seed, config)
-            .map_err(|error| error.to_string())?;
-        images.extend(tensor_to_images(made));
-    }
-    Ok(images)
+    let requests: Vec<Request<'_>> = pairs
+        .iter()
+        .map(|pair| Request {
+            live: &pair.live,
+            reference: &pair.reference,
+            id: format!("{} as {}", pair.person, pair.style),
+        })
+        .collect();
+    generate(&generator.generator, &requests, config, seed, |_| {})
 }
 
 /// Root mean square difference of two pictures of one size, in levels of 0 to 255.

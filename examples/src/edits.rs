@@ -5,10 +5,9 @@ use fas_sim::{AttackKind, Domain, Face, Presentation};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::{images_to_tensor, progress, tensor_to_images};
-
-/// Pairs in one call of the network.
-const BATCH: usize = 16;
+use crate::generation::{Request, generate};
+use crate::progress;
+use crate::samples::capture_name;
 
 /// One edit: a person into a style.
 #[derive(Debug)]
@@ -56,12 +55,7 @@ pub(crate) fn capture(
     (size, seed): (u32, u64),
     what: &str,
 ) -> Result<RgbImage, String> {
-    let id = format!(
-        "{what}/{}/{}/{}",
-        domain.name,
-        face.subject,
-        presentation.name()
-    );
+    let id = format!("{what}/{}", capture_name(domain, face, presentation));
     domain
         .capture(face, presentation, size, seed, &id)
         .map_err(|error| error.to_string())
@@ -113,23 +107,16 @@ pub fn edited(
     config: &GenerationConfig,
     seed: u64,
 ) -> Result<Vec<RgbImage>, String> {
-    let device = generator.device();
-    let mut images = Vec::with_capacity(edits.len());
+    let requests: Vec<Request<'_>> = edits
+        .iter()
+        .map(|edit| Request {
+            live: &edit.live,
+            reference: &edit.reference,
+            id: format!("{}/{}", edit.style, edit.person),
+        })
+        .collect();
     let bar = progress("generating attacks", edits.len() as u64);
-    for chunk in edits.chunks(BATCH) {
-        let ids: Vec<String> = chunk
-            .iter()
-            .map(|edit| format!("{}/{}", edit.style, edit.person))
-            .collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let content = images_to_tensor(chunk.iter().map(|edit| &edit.live), device);
-        let style = images_to_tensor(chunk.iter().map(|edit| &edit.reference), device);
-        let made = generator
-            .generate(content, style, &ids, seed, config)
-            .map_err(|error| error.to_string())?;
-        images.extend(tensor_to_images(made));
-        bar.inc(chunk.len() as u64);
-    }
+    let images = generate(generator, &requests, config, seed, |made| bar.inc(made))?;
     bar.finish_and_clear();
     Ok(images)
 }

@@ -1,7 +1,7 @@
 //! The independent style classifier.
 
 use burn::tensor::Device;
-use fas_data::{LeakageGuard, Protocol, Sample, TrainingPurpose};
+use fas_data::{Sample, TrainingPurpose};
 use fas_diffusion::{StyleEncoder, StyleEncoderConfig};
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use image::RgbImage;
@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::edits::capture;
-use crate::{train_style_encoder, training_sample};
+use crate::{guard_of_sources, train_style_encoder, training_sample};
 
 struct Example {
     image: RgbImage,
@@ -42,9 +42,6 @@ pub fn train_judge(
     device: &Device,
 ) -> Result<StyleEncoder, String> {
     let num_styles = domains.len() * AttackKind::ALL.len();
-    let sources: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
-    let protocol =
-        Protocol::cross_domain(&sources, "any other domain").map_err(|error| error.to_string())?;
     let pool: Vec<Example> = train
         .par_iter()
         .enumerate()
@@ -71,7 +68,7 @@ pub fn train_judge(
             })
         })
         .collect::<Result<_, String>>()?;
-    let admitted = LeakageGuard::new(&protocol)
+    let admitted = guard_of_sources(domains)?
         .admit(
             TrainingPurpose::StyleEncoder,
             pool.iter().map(|example| example.sample.clone()).collect(),

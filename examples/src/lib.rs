@@ -16,6 +16,7 @@ mod edit_figures;
 mod edit_pairs;
 mod edits;
 mod faces;
+mod generation;
 mod instruments;
 mod judge;
 mod people;
@@ -27,8 +28,8 @@ mod study_arguments;
 mod style_training;
 mod triplet_pool;
 
-pub use agfas::{AgfasArguments, CueSourceChoice, Strategy};
-pub use agfas_table::{PaperRow, TableText, leave_one_out_table};
+pub use agfas::{AgfasArguments, CueSourceChoice, Strategy, small_training};
+pub use agfas_table::{PaperRow, TableText, leave_one_out_table, target_rows};
 pub use bona_fide::{BonaFideView, GENERIC_FACES, bona_fide_views, mirrored};
 pub use bundled_dfg::{bundled_despoofing, bundled_despoofing_generator};
 pub use bundled_generator::{BundledGenerator, Pair, bundled_sampler};
@@ -37,7 +38,7 @@ pub use comparison::{Comparison, Entry, t_interval};
 pub use cost::{cost, peak_memory, reset_peak_memory};
 pub use cue_source::{CueSource, CueTraining, Despoofer, RealFaces};
 pub use cue_study::{CueDetector, CueMethod, CueStudy};
-pub use cues::Cues;
+pub use cues::{Cues, HEAT_MAP_TOP};
 pub use edit_figures::Figures;
 pub use edit_pairs::{EditPair, edit, edit_pairs, pixel_distance};
 pub use edits::{Edit, EditSettings, edited, edits, style_labels};
@@ -48,7 +49,10 @@ pub use judge::{JudgeSettings, train_judge};
 pub use people::People;
 pub use probe::{attack_auc, block_statistics, probe_aucs};
 pub use progress::progress;
-pub use samples::{CaptureSettings, FaceCapture, capture_faces, training_sample};
+pub use samples::{
+    CaptureSettings, FaceCapture, capture_faces, guard_of_sources, presentation_name,
+    training_sample,
+};
 pub use study::{LabelledImages, Method, MethodRuns, Run, RunErrors, Study, mean_and_deviation};
 pub use study_arguments::{StudyArguments, cross_entropy, relative_quality};
 pub use style_training::train_style_encoder;

@@ -1,14 +1,13 @@
 //! What a cue says by itself: AUC of a number, and of a linear probe on simple statistics.
 
-use fas_metrics::{EvaluationConfig, ScoreSet, ScoredSample, ThresholdPolicy, evaluate};
+use faer::linalg::solvers::Solve;
+use faer::{Mat, Side};
+use fas_metrics::{ScoreSet, ScoredSample};
 
 /// Side of a block of [`block_statistics`] in pixels.
 const BLOCK: usize = 4;
 /// Weight of the squared coefficients beside the mean of the kernel's diagonal.
 const RIDGE: f64 = 0.1;
-/// Steps of conjugate gradients, and the relative residual at which they stop.
-const MAX_STEPS: usize = 200;
-const TOLERANCE: f64 = 1e-6;
 
 /// AUC of a number that is larger for attacks.
 ///
@@ -25,13 +24,7 @@ pub fn attack_auc(values: &[f64], attack: &[bool]) -> Result<f64, String> {
             true => ScoredSample::attack(-value, "attack"),
         });
     let set = ScoreSet::new(scored.collect()).map_err(|error| error.to_string())?;
-    let config = EvaluationConfig {
-        policy: ThresholdPolicy::OracleEer,
-        allow_inverted: true,
-        ..EvaluationConfig::default()
-    };
-    let evaluation = evaluate(&set, None, &config).map_err(|error| error.to_string())?;
-    Ok(evaluation.auc)
+    Ok(set.sweep().auc())
 }
 
 /// Mean and mean absolute value of each block of 4 x 4 pixels of each plane: `3 x size x size` values to
@@ -62,7 +55,7 @@ pub fn block_statistics(values: &[f32], size: usize) -> Vec<f64> {
 ///
 /// # Errors
 ///
-/// A message if a fold lacks a class.
+/// A message if a fold lacks a class, or no feature varies.
 ///
 /// # Panics
 ///
@@ -82,7 +75,7 @@ pub fn probe_aucs(
                 all.filter(|&row| (folds[row] == fold) == test).collect()
             };
             let (train, test) = (rows(false), rows(true));
-            let scores = ridge_scores(features, attack, &train, &test);
+            let scores = ridge_scores(features, attack, &train, &test)?;
             let classes: Vec<bool> = test.iter().map(|&row| attack[row]).collect();
             attack_auc(&scores, &classes)
         })
@@ -96,7 +89,7 @@ fn ridge_scores(
     attack: &[bool],
     train: &[usize],
     test: &[usize],
-) -> Vec<f64> {
+) -> Result<Vec<f64>, String> {
     let width = features[0].len();
     let count = train.len() as f64;
     let mut mean = vec![0.0; width];
@@ -131,47 +124,29 @@ fn ridge_scores(
     for (at, row) in kernel.iter_mut().enumerate() {
         row[at] += RIDGE * diagonal;
     }
-    let weights = solve(&kernel, &targets);
+    let weights = solve(&kernel, &targets)?;
     let mut direction = vec![0.0; width];
     for (input, weight) in inputs.iter().zip(&weights) {
         for (sum, value) in direction.iter_mut().zip(input) {
             *sum += weight * value;
         }
     }
-    test.iter()
-        .map(|&row| dot(&standardised(row), &direction))
-        .collect()
+    let score = |&row: &usize| dot(&standardised(row), &direction);
+    Ok(test.iter().map(score).collect())
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Solution of `matrix x = target` for a symmetric positive definite matrix, by conjugate gradients
-/// (Hestenes and Stiefel 1952).
-fn solve(matrix: &[Vec<f64>], target: &[f64]) -> Vec<f64> {
-    let mut solution = vec![0.0; target.len()];
-    let mut residual = target.to_vec();
-    let mut direction = residual.clone();
-    let mut energy = dot(&residual, &residual);
-    let enough = energy * TOLERANCE * TOLERANCE;
-    for _ in 0..MAX_STEPS {
-        if energy <= enough {
-            break;
-        }
-        let image: Vec<f64> = matrix.iter().map(|row| dot(row, &direction)).collect();
-        let step = energy / dot(&direction, &image);
-        for at in 0..solution.len() {
-            solution[at] += step * direction[at];
-            residual[at] -= step * image[at];
-        }
-        let next = dot(&residual, &residual);
-        for (direction, residual) in direction.iter_mut().zip(&residual) {
-            *direction = residual + next / energy * *direction;
-        }
-        energy = next;
-    }
-    solution
+/// Solution of `matrix x = target` for a symmetric positive definite matrix.
+fn solve(matrix: &[Vec<f64>], target: &[f64]) -> Result<Vec<f64>, String> {
+    let count = target.len();
+    let matrix = Mat::from_fn(count, count, |row, column| matrix[row][column]);
+    let factors = matrix.llt(Side::Lower);
+    let factors = factors.map_err(|error| format!("features that do not vary: {error:?}"))?;
+    let solution = factors.solve(&Mat::from_fn(count, 1, |row, _| target[row]));
+    Ok((0..count).map(|row| solution[(row, 0)]).collect())
 }
 
 #[cfg(test)]
@@ -194,13 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn conjugate_gradients_solve() {
+    fn linear_systems_are_solved() {
         let matrix = [
             vec![4.0, 1.0, 0.0],
             vec![1.0, 3.0, 0.5],
             vec![0.0, 0.5, 2.0],
         ];
-        let solution = solve(&matrix, &[1.0, -2.0, 3.0]);
+        let solution = solve(&matrix, &[1.0, -2.0, 3.0]).unwrap();
         for (row, wanted) in matrix.iter().zip([1.0, -2.0, 3.0]) {
             assert!((dot(row, &solution) - wanted).abs() < 1e-5, "{solution:?}");
         }

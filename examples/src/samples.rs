@@ -1,12 +1,34 @@
 //! Samples of captures that are simulated on the fly.
 
-use fas_data::{Sample, Split};
+use fas_data::{LeakageGuard, Protocol, Sample, Split};
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use image::RgbImage;
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
 
 use crate::progress;
+
+/// The guard of what may learn from all of `domains`, whatever the target.
+///
+/// # Errors
+///
+/// A message if `domains` is empty.
+pub fn guard_of_sources(domains: &[Domain]) -> Result<LeakageGuard, String> {
+    let sources: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
+    let protocol = Protocol::cross_domain(&sources, "any other domain");
+    let protocol = protocol.map_err(|error| error.to_string())?;
+    Ok(LeakageGuard::new(&protocol))
+}
+
+/// Name of a capture among those of one purpose.
+pub(crate) fn capture_name(domain: &Domain, face: &Face, presentation: Presentation) -> String {
+    format!("{}/{}/{}", domain.name, face.subject, presentation.name())
+}
+
+/// What a simulated sample shows the camera, by its style label: `bona_fide`, `print_halftone`.
+pub fn presentation_name(sample: &Sample) -> &str {
+    sample.style.rsplit('/').next().unwrap_or_default()
+}
 
 /// A training sample of `face` as `domain` captures `presentation`; ids of one `purpose` do not repeat.
 pub fn training_sample(
@@ -15,12 +37,7 @@ pub fn training_sample(
     presentation: Presentation,
     purpose: &str,
 ) -> Sample {
-    let id = format!(
-        "{purpose}/{}/{}/{}",
-        domain.name,
-        face.subject,
-        presentation.name()
-    );
+    let id = format!("{purpose}/{}", capture_name(domain, face, presentation));
     Sample {
         path: format!("{id}.png").into(),
         id,
@@ -87,7 +104,7 @@ pub fn capture_faces(
             std::iter::once(Presentation::BonaFide)
                 .chain(chosen)
                 .map(|presentation| {
-                    let id = format!("{}/{}/{}", place.name, person.subject, presentation.name());
+                    let id = capture_name(place, person, presentation);
                     let image = place
                         .capture(person, presentation, settings.size, settings.seed, &id)
                         .map_err(|error| error.to_string())?;

@@ -263,15 +263,10 @@ impl Study {
             admitted = Some(checked.map_err(|error| error.to_string())?);
         }
         let admitted = admitted.ok_or("a study needs a leakage guard")?;
-        let classes = data
-            .samples
-            .iter()
-            .map(|sample| {
-                let class = classes.class_of(sample);
-                class.ok_or_else(|| format!("{}: no class for style {}", sample.id, sample.style))
-            })
-            .collect::<Result<_, String>>()?;
-        TrainingSet::of_pictures(&admitted, data.pictures(), classes)
+        let numbers = classes
+            .numbers_of(&data.samples)
+            .map_err(|error| error.to_string())?;
+        TrainingSet::of_pictures(&admitted, data.pictures(), numbers)
             .map_err(|error| error.to_string())
     }
 }

@@ -1,7 +1,7 @@
 //! Simulated triplets to train a generator of attacks on (DiffFAS, section 3.2), and its training.
 
 use burn::tensor::Device;
-use fas_data::{AdmittedSamples, LeakageGuard, Protocol, Sample, Split, TrainingPurpose};
+use fas_data::{AdmittedSamples, LeakageGuard, Sample, Split, TrainingPurpose};
 use fas_diffusion::Generator;
 use fas_diffusion::training::TripletBatch;
 use fas_sim::{AttackKind, Domain, Face, Presentation};
@@ -10,8 +10,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    CaptureSettings, Edit, FaceCapture, capture_faces, images_to_tensor, style_labels,
-    train_style_encoder,
+    CaptureSettings, Edit, FaceCapture, capture_faces, guard_of_sources, images_to_tensor,
+    style_labels, train_style_encoder,
 };
 
 /// How the captures of a [`TripletPool`] are made.
@@ -60,9 +60,6 @@ impl TripletPool {
         settings: TripletSettings,
     ) -> Result<Self, String> {
         let kinds = AttackKind::ALL;
-        let sources: Vec<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
-        let protocol = Protocol::cross_domain(&sources, "any other domain")
-            .map_err(|error| error.to_string())?;
         let captures = CaptureSettings {
             purpose: "generator",
             split: Split::Train,
@@ -75,7 +72,7 @@ impl TripletPool {
 
         let mut pool = Self {
             samples: Vec::new(),
-            guard: LeakageGuard::new(&protocol),
+            guard: guard_of_sources(domains)?,
             live: Vec::new(),
             attacks: Vec::new(),
             by_style: vec![Vec::new(); domains.len() * kinds.len()],
