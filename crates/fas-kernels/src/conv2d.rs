@@ -1,12 +1,14 @@
 //! Two-dimensional convolution.
 //!
-//! Fast on Flex for `f32`, one group, no dilation, the same stride 1 or 2 on both axes, and either
-//! a 3x3 kernel with padding 1 or a 1x1 kernel without padding; everything else runs Burn's own
-//! operation with the same result.
+//! Fast on Flex for `f32`, no dilation, the same stride 1 or 2 on both axes, and in one group either a
+//! 3x3 kernel with padding 1 or a 1x1 kernel without padding, or with each channel its own group (depthwise)
+//! the former; everything else runs Burn's own operation with the same result.
 
 pub(crate) mod autodiff;
 #[cfg(feature = "cubecl")]
 pub(crate) mod cube;
+#[cfg(feature = "flex")]
+mod depthwise;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 #[cfg(feature = "flex")]

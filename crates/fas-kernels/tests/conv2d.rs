@@ -23,21 +23,25 @@ struct Case {
     kernel: usize,
     stride: usize,
     bias: bool,
+    /// Each channel has a kernel of its own.
+    depthwise: bool,
 }
 
 impl Case {
     fn options(&self) -> ConvOptions<2> {
         let padding = self.kernel / 2;
-        ConvOptions::new([self.stride; 2], [padding; 2], [1; 2], 1)
+        let groups = if self.depthwise { self.channels[0] } else { 1 };
+        ConvOptions::new([self.stride; 2], [padding; 2], [1; 2], groups)
     }
 
     fn inputs(&self, device: &Device) -> (Tensor<4>, Tensor<4>, Option<Tensor<1>>) {
         let [channels_in, channels_out] = self.channels;
         let [height, width] = self.size;
         let kernel = self.kernel;
+        let seen = if self.depthwise { 1 } else { channels_in };
         (
             random(1, [self.batch_size, channels_in, height, width], device),
-            random(2, [channels_out, channels_in, kernel, kernel], device),
+            random(2, [channels_out, seen, kernel, kernel], device),
             self.bias.then(|| random(3, [channels_out], device)),
         )
     }
@@ -67,8 +71,32 @@ fn cases() -> Vec<Case> {
                     kernel,
                     stride,
                     bias,
+                    depthwise: false,
                 });
             }
+        }
+    }
+    let depthwise = [
+        (2, 5, [7, 5]),
+        (1, 2, [1, 1]),
+        (3, 33, [8, 8]),
+        (1, 17, [16, 12]),
+        (2, 40, [9, 31]),
+        (1, 3, [1, 9]),
+        (1, 4, [90, 64]),
+        (2, 16, [2, 2]),
+    ];
+    for (batch_size, channels, size) in depthwise {
+        for (stride, bias) in [(1, true), (2, true), (1, false), (2, false)] {
+            cases.push(Case {
+                batch_size,
+                channels: [channels; 2],
+                size,
+                kernel: 3,
+                stride,
+                bias,
+                depthwise: true,
+            });
         }
     }
     cases
@@ -130,6 +158,7 @@ fn other_options_run_the_reference(device: Device) {
         kernel,
         stride: 1,
         bias: true,
+        depthwise: false,
     };
     for (case, options) in [
         (case([4, 6], 5), ConvOptions::new([1, 1], [2, 2], [1, 1], 1)),
@@ -137,6 +166,20 @@ fn other_options_run_the_reference(device: Device) {
         (case([4, 6], 3), ConvOptions::new([1, 2], [1, 1], [1, 1], 1)),
         (case([4, 6], 3), ConvOptions::new([3, 3], [1, 1], [1, 1], 1)),
         (case([4, 6], 3), ConvOptions::new([1, 1], [0, 0], [1, 1], 1)),
+        (
+            Case {
+                depthwise: true,
+                ..case([4, 8], 3)
+            },
+            ConvOptions::new([1, 1], [1, 1], [1, 1], 4),
+        ),
+        (
+            Case {
+                depthwise: true,
+                ..case([4, 4], 5)
+            },
+            ConvOptions::new([1, 1], [2, 2], [1, 1], 4),
+        ),
     ] {
         let ours = run(case.inputs(&device), options.clone(), fast_conv);
         let burn = run(case.inputs(&burn_device().autodiff()), options, burn_conv);
@@ -187,14 +230,22 @@ fn strided_views_are_read_in_order(device: Device) {
 
 fn gradients_equal_finite_differences(device: Device) {
     let device = device.autodiff();
-    for (kernel, stride) in [(3, 1), (3, 2), (1, 1), (1, 2)] {
+    for (kernel, stride, depthwise) in [
+        (3, 1, false),
+        (3, 2, false),
+        (1, 1, false),
+        (1, 2, false),
+        (3, 1, true),
+        (3, 2, true),
+    ] {
         let case = Case {
             batch_size: 2,
-            channels: [3, 4],
+            channels: if depthwise { [4, 4] } else { [3, 4] },
             size: [5, 6],
             kernel,
             stride,
             bias: true,
+            depthwise,
         };
         let gradients = run(case.inputs(&device), case.options(), fast_conv);
         let loss = |inputs: (Tensor<4>, Tensor<4>, Option<Tensor<1>>)| {
@@ -245,7 +296,7 @@ fn gradients_equal_finite_differences(device: Device) {
                 .sum();
             assert!(
                 (difference - slope).abs() < 2e-4,
-                "{name}, kernel {kernel} stride {stride}: {difference} against {slope}"
+                "{name} of {case:?}: {difference} against {slope}"
             );
         }
     }
@@ -275,7 +326,8 @@ fn not_a_number_and_infinity_reach_exactly_the_outputs_that_see_them(device: Dev
     values[36 + 5 * 6 + 5] = f32::INFINITY;
     let x = Tensor::<1>::from_data(values.as_slice(), &device).reshape([1, 2, 6, 6]);
     let weight = Tensor::<4>::ones([9, 2, 3, 3], &device);
-    let y = fas_kernels::conv2d(x, weight, None, ConvOptions::new([1, 1], [1, 1], [1, 1], 1));
+    let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    let y = fas_kernels::conv2d(x.clone(), weight, None, options);
     let y = y.into_data().try_to_vec::<f32>().unwrap();
     for (i, value) in y.iter().enumerate() {
         let (row, column) = (i / 6 % 6, i % 6);
@@ -287,6 +339,34 @@ fn not_a_number_and_infinity_reach_exactly_the_outputs_that_see_them(device: Dev
             _ => assert!(value.is_finite(), "{row} {column}: {value}"),
         }
     }
+
+    // Each channel for itself, and its kernel's gradient.
+    let device = device.autodiff();
+    let x = Tensor::from_data(x.into_data(), &device);
+    let weight = Tensor::<4>::ones([2, 1, 3, 3], &device).require_grad();
+    let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 2);
+    let y = fas_kernels::conv2d(x, weight.clone(), None, options);
+    let gradient = weight.grad(&y.clone().sum().backward()).unwrap();
+    let y = y.into_data().try_to_vec::<f32>().unwrap();
+    for (i, value) in y.iter().enumerate() {
+        let (channel, row, column) = (i / 36, i / 6 % 6, i % 6);
+        let near_nan = (1..=3).contains(&row) && (2..=4).contains(&column);
+        let near_infinity = row >= 4 && column >= 4;
+        match (channel, near_nan, near_infinity) {
+            (0, true, _) => assert!(value.is_nan(), "{row} {column}: {value}"),
+            (1, _, true) => assert_eq!(*value, f32::INFINITY, "{row} {column}"),
+            _ => assert!(value.is_finite(), "{channel} {row} {column}: {value}"),
+        }
+    }
+    let gradient = gradient.into_data().try_to_vec::<f32>().unwrap();
+    for (tap, value) in gradient[9..].iter().enumerate() {
+        // The last pixel is above or left of no output.
+        if tap / 3 == 0 || tap % 3 == 0 {
+            assert!(value.is_finite(), "tap {tap}: {value}");
+        } else {
+            assert_eq!(*value, f32::INFINITY, "tap {tap}");
+        }
+    }
 }
 
 #[cfg(feature = "flex")]
@@ -294,14 +374,25 @@ fn not_a_number_and_infinity_reach_exactly_the_outputs_that_see_them(device: Dev
 fn threads_do_not_change_a_bit() {
     let device = Device::flex().autodiff();
     for (batch_size, channels, size) in [(1, [20, 50], [32, 32]), (5, [24, 40], [9, 8])] {
-        for (kernel, stride) in [(3, 1), (3, 2), (1, 1)] {
+        for (kernel, stride, depthwise) in [
+            (3, 1, false),
+            (3, 2, false),
+            (1, 1, false),
+            (3, 1, true),
+            (3, 2, true),
+        ] {
             let case = Case {
                 batch_size,
-                channels,
+                channels: if depthwise {
+                    [channels[1]; 2]
+                } else {
+                    channels
+                },
                 size,
                 kernel,
                 stride,
                 bias: true,
+                depthwise,
             };
             let run = |threads| {
                 with_threads(threads, || {
@@ -341,6 +432,7 @@ fn an_image_does_not_depend_on_its_batch() {
                     kernel,
                     stride,
                     bias: true,
+                    depthwise: false,
                 };
                 let (x, weight, bias) = case.inputs(&device);
                 let run = |x: Tensor<4>| {
@@ -403,6 +495,7 @@ fn transformed_convolutions_keep_their_bound() {
             kernel: 3,
             stride: 1,
             bias: false,
+            depthwise: false,
         };
         let (x, weight, _) = case.inputs(&device);
         let y = fas_kernels::conv2d(x.clone(), weight.clone(), None, case.options());
@@ -450,6 +543,7 @@ fn transformed_gradients_equal_burn() {
             kernel: 3,
             stride: 1,
             bias: true,
+            depthwise: false,
         };
         let ours = run(case.inputs(&device), case.options(), fast_conv);
         let burn = run(case.inputs(&device), case.options(), burn_conv);
@@ -476,6 +570,7 @@ fn pixels_of_large_maps_equal_burn() {
             kernel: 1,
             stride: 1,
             bias: true,
+            depthwise: false,
         };
         let ours = run(case.inputs(&device), case.options(), fast_conv);
         let burn = run(case.inputs(&device), case.options(), burn_conv);

@@ -6,7 +6,8 @@ use burn::tensor::ops::ConvOptions;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::gather::{Gather, PackedWeight, Source, Target};
+use super::depthwise::{Depthwise, DepthwiseWeightGradient};
+use super::gather::{Gather, PackedWeight, Pass, Source, Target};
 use super::layout::PaddedLayout;
 use super::pointwise::Pointwise;
 use super::weight_gradient::WeightGradient;
@@ -19,8 +20,11 @@ use crate::simd;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Case {
     batch_size: usize,
+    /// Of one output channel.
     channels_in: usize,
     channels_out: usize,
+    /// Whether each channel has a kernel of its own.
+    depthwise: bool,
     input: [usize; 2],
     output: [usize; 2],
     /// 3 (padding 1) or 1 (padding 0).
@@ -39,7 +43,11 @@ impl Case {
             3 => (1, 1),
             _ => return None,
         };
-        let supported = options.groups == 1
+        let depthwise = options.groups > 1
+            && options.groups == x[1]
+            && options.groups == weight[0]
+            && kernel == 3;
+        let supported = (options.groups == 1 || depthwise)
             && options.dilation == [1, 1]
             && options.padding == [padding, padding]
             && options.stride == [stride, stride]
@@ -56,6 +64,7 @@ impl Case {
             batch_size: x[0],
             channels_in: weight[1],
             channels_out: weight[0],
+            depthwise,
             input,
             output: input.map(|size| (size - 1) / stride + 1),
             kernel,
@@ -109,6 +118,14 @@ impl Case {
         }
         let layout = PaddedLayout::input(self.input, self.kernel, self.stride);
         let taps: Vec<usize> = (0..self.taps()).collect();
+        if self.depthwise {
+            let pass = Pass {
+                target: Target::dense(self.output),
+                taps: layout.taps.clone(),
+                weight_taps: taps,
+            };
+            return self.depthwise(x, weight, Some(bias), &layout, &[pass]);
+        }
         let packed = PackedWeight::new(
             weight,
             [self.channels_out, self.channels_in],
@@ -154,6 +171,28 @@ impl Case {
         }
         .run(&mut output);
         finite.then_some(output)
+    }
+
+    /// What `passes` compute of every plane of `source`.
+    fn depthwise(
+        &self,
+        source: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        layout: &PaddedLayout,
+        passes: &[Pass],
+    ) -> Vec<f32> {
+        let plane = passes[0].target.plane;
+        let mut output = output(self.batch_size * self.channels_out * plane);
+        Depthwise {
+            source,
+            layout,
+            weight,
+            bias,
+            passes,
+        }
+        .run(&mut output);
+        output
     }
 }
 
@@ -228,13 +267,18 @@ pub(crate) fn input_gradient(
         }
     }
     let target = Target::dense(case.input);
-    let mut output = vec![0.0; case.batch_size * case.channels_in * target.plane];
     let layout = match (case.kernel, case.stride) {
         (3, 2) => PaddedLayout::strided_gradient(case.output),
         (kernel, _) => PaddedLayout::input(case.output, kernel, 1),
     };
+    let passes = passes(&case, &layout, target);
+    if case.depthwise {
+        let output = case.depthwise(&gradient, &weight, None, &layout, &passes);
+        return tensor(output, input_dims);
+    }
+    let mut output = vec![0.0; case.batch_size * case.channels_in * target.plane];
     let source = Padded::new(&gradient, case.output, &layout);
-    for pass in passes(&case, &layout, target) {
+    for pass in passes {
         let packed = PackedWeight::new(
             &weight,
             [case.channels_in, case.channels_out],
@@ -256,15 +300,7 @@ pub(crate) fn input_gradient(
     tensor(output, input_dims)
 }
 
-/// Part of an input gradient: pixels of one parity, and the taps that reach them.
-struct Pass {
-    target: Target,
-    /// Offsets into the padded output gradient.
-    taps: Vec<usize>,
-    /// The kernel's tap that each offset meets.
-    weight_taps: Vec<usize>,
-}
-
+/// Passes of an input gradient: for stride 2 the pixels of each parity, which different taps reach.
 fn passes(case: &Case, layout: &PaddedLayout, dense: Target) -> Vec<Pass> {
     if case.stride == 1 {
         // The transposed convolution is a convolution with the kernel turned by half.
@@ -334,6 +370,17 @@ pub(crate) fn weight_gradient(
     };
     let (x, gradient) = (read(&x), read(&gradient));
     let layout = PaddedLayout::input(case.input, case.kernel, case.stride);
+    if case.depthwise {
+        let output = DepthwiseWeightGradient {
+            source: &x,
+            layout: &layout,
+            gradient: &gradient,
+            channels: case.channels_out,
+            size: case.output,
+        }
+        .run();
+        return tensor(output, weight_dims);
+    }
     let source = Padded::new(&x, case.input, &layout);
     let output = WeightGradient {
         source: source.as_slice(),

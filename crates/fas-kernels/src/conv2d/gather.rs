@@ -68,6 +68,15 @@ impl Target {
     }
 }
 
+/// Part of the outputs, all of which see the same taps.
+pub(crate) struct Pass {
+    pub(crate) target: Target,
+    /// Offsets into the padded source.
+    pub(crate) taps: Vec<usize>,
+    /// The kernel's tap that each offset meets.
+    pub(crate) weight_taps: Vec<usize>,
+}
+
 /// Weights as `[channels_out / block][channels_in][tap][block]`, zero beyond the last channel.
 pub(crate) struct PackedWeight {
     block: usize,

@@ -14,7 +14,7 @@ use crate::scratch::Scratch;
 use crate::simd;
 
 /// Largest number of floats read past the last plane by a vector kernel.
-const SLACK: usize = 64;
+pub(crate) const SLACK: usize = 64;
 
 /// How one image plane is padded, and where the taps are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,9 +89,14 @@ impl PaddedLayout {
         }
     }
 
+    /// Pixels of a source plane.
+    pub(crate) fn source_pixels(&self) -> usize {
+        self.source[0] * self.source[1]
+    }
+
     /// Whether source planes already have this layout.
     pub(crate) fn is_source(&self) -> bool {
-        self.plane == self.source[0] * self.source[1] && self.step == 1
+        self.plane == self.source_pixels() && self.step == 1
     }
 
     /// Floats of `planes` planes, with room for the last vector.
@@ -101,7 +106,7 @@ impl PaddedLayout {
 
     /// Padded copies of planes, by all threads if `parallel`.
     pub(crate) fn pad(&self, source: &[f32], parallel: bool) -> Scratch {
-        let pixels = self.source[0] * self.source[1];
+        let pixels = self.source_pixels();
         let planes = source.len() / pixels;
         let mut padded = Scratch::new(self.buffer_len(planes));
         let copies = &mut padded[..planes * self.plane];
