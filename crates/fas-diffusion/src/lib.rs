@@ -45,7 +45,8 @@ pub use sampler::{
 pub use schedule::{BetaSchedule, NoiseSchedule, NoiseScheduleConfig};
 pub use style_encoder::{Stem, StyleEncoder, StyleEncoderConfig, StyleFeatures};
 pub use style_fusion::{
-    ConditionNorm, SpreadStatistic, StyleFusion, StyleFusionConfig, StyleFusionForm, StyleTokens,
+    ConditionNorm, SpreadStatistic, StatisticMatching, StyleFusion, StyleFusionConfig,
+    StyleFusionForm, StyleTokens,
 };
 pub use time_embedding::{TimeEmbedding, TimeEmbeddingConfig};
 pub use unet::{FusionPlacement, LevelChange, StyleCondition, UNet, UNetConfig};

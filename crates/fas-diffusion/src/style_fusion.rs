@@ -38,7 +38,18 @@ pub enum ConditionNorm {
     BatchNorm,
 }
 
-/// The points in which the paper's STFM and the released one differ, patches and statistic aside.
+/// Which statistics of the style a place of the face takes.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum StatisticMatching {
+    /// What attention finds among all patches of the style (equations 9 and 10).
+    Attention,
+    /// Those of the patch at the same place, as they are: a baseline of Fig. 5. With patches as large as
+    /// the map this is AdaIN (Huang and Belongie, 2017). The linear layers then meet no value.
+    SamePlace,
+}
+
+/// The points in which the paper's STFM, the released one and its baselines differ, patches and statistic
+/// aside.
 #[derive(Config, Debug, PartialEq, Eq)]
 pub struct StyleFusionForm {
     /// Norm of the style map. Default: none (paper), which is the same in training and use
@@ -59,6 +70,9 @@ pub struct StyleFusionForm {
     /// Default: true; the paper is silent, the released code starts it at random
     #[config(default = true)]
     pub zero_init: bool,
+    /// Which statistics of the style a place takes. Default: what attention finds (paper, released)
+    #[config(default = "StatisticMatching::Attention")]
+    pub matching: StatisticMatching,
 }
 
 impl StyleFusionForm {
@@ -163,6 +177,7 @@ impl StyleFusionConfig {
                     fan_out_only: false,
                 })
                 .init(device),
+            matching: self.form.matching,
             pool: pooling_matrix(self.size, patch, global, device),
             upsample: upsampling_matrix(grid_side(self.size, patch), self.size, upsampling, device),
         }
@@ -176,6 +191,8 @@ struct StatisticAttention {
     key: Linear,
     value: Linear,
     output: Linear,
+    #[module(skip)]
+    matching: StatisticMatching,
     pool: Tensor<2>,
     upsample: Tensor<2>,
 }
@@ -188,26 +205,40 @@ impl StatisticAttention {
 
     /// What the queries meet: it depends on the style alone.
     fn keys_values(&self, style: Tensor<3>) -> KeysValues {
-        KeysValues {
-            keys: self.key.forward(style.clone()),
-            values: self.value.forward(style),
+        match self.matching {
+            StatisticMatching::Attention => KeysValues {
+                keys: self.key.forward(style.clone()),
+                values: self.value.forward(style),
+            },
+            StatisticMatching::SamePlace => KeysValues {
+                keys: style.clone(),
+                values: style,
+            },
         }
     }
 
     /// Fused statistic as a map, from the tokens of the backbone.
     fn forward(&self, x: Tensor<3>, style: &KeysValues) -> Tensor<3> {
-        let [_, tokens, channels] = x.dims();
+        let tokens = x.dims()[1];
+        let fused = match self.matching {
+            StatisticMatching::Attention => self.attended(x, style),
+            StatisticMatching::SamePlace => style.values.clone(),
+        };
+        // The last token: the global one in the paper's form, the last patch in the released one.
+        let grid = fused.slice(s![.., ..tokens - 1]);
+        grid.swap_dims(1, 2)
+            .matmul(self.upsample.clone().unsqueeze())
+    }
+
+    fn attended(&self, x: Tensor<3>, style: &KeysValues) -> Tensor<3> {
+        let channels = x.dims()[2];
         let query = self.query.forward(x);
         // Not `fas_kernels::attention`: a few dozen tokens make no large score matrix, and scores that
         // are computed again leave small gradients of the keys' bias, which are zero, less exact.
         let keys = style.keys.clone().swap_dims(1, 2);
         let scores = query.matmul(keys) / (channels as f64).sqrt();
         let attended = softmax(scores, 2).matmul(style.values.clone());
-        let fused = self.output.forward(attended);
-        // The last token: the global one in the paper's form, the last patch in the released one.
-        let grid = fused.slice(s![.., ..tokens - 1]);
-        grid.swap_dims(1, 2)
-            .matmul(self.upsample.clone().unsqueeze())
+        self.output.forward(attended)
     }
 }
 
@@ -354,7 +385,8 @@ impl StyleFusion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Distribution;
+    use burn::module::Param;
+    use burn::tensor::{Distribution, TensorData, Tolerance};
 
     #[test]
     fn starts_as_the_identity() {
@@ -366,6 +398,57 @@ mod tests {
         let style =
             fusion.style_tokens(Tensor::random([2, 8, 8, 8], Distribution::Default, &device));
         assert_eq!(fusion.forward(x.clone(), &style).into_data(), x.into_data());
+    }
+
+    #[test]
+    fn adain_is_patches_as_large_as_the_map_without_attention() {
+        let device = Device::default();
+        let form = StyleFusionForm::paper().with_matching(StatisticMatching::SamePlace);
+        let fusion = StyleFusionConfig::paper(1, 2)
+            .with_form(form)
+            .with_mean_patch(2)
+            .with_spread_patch(2)
+            .with_spread(SpreadStatistic::StandardDeviation)
+            .init(&device);
+        // Instead of zeros, the centre tap alone: the convolution is the identity.
+        let mut kernel = vec![0.0; 9];
+        kernel[4] = 1.0;
+        let kernel = Tensor::from_data(TensorData::new(kernel, [1, 1, 3, 3]), &device);
+        let fusion = StyleFusion {
+            conv: Conv2d {
+                weight: Param::from_tensor(kernel),
+                ..fusion.conv.clone()
+            },
+            ..fusion
+        };
+        let map = |values: [f32; 4]| {
+            Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 1, 2, 2]), &device)
+        };
+        // Mean 10 and variance 16; the face has mean 2 and deviation 1.
+        let style = fusion.style_tokens(map([6.0, 14.0, 14.0, 6.0]));
+        let fused = fusion.forward(map([1.0, 3.0, 1.0, 3.0]), &style);
+        // x + (x - 2) / 1 * 4 + 10
+        fused.into_data().assert_approx_eq::<f32>(
+            &TensorData::new(vec![7f32, 17.0, 7.0, 17.0], [1, 1, 2, 2]),
+            Tolerance::rel_abs(1e-4, 1e-4),
+        );
+    }
+
+    #[test]
+    fn without_attention_a_place_takes_the_patch_at_its_place() {
+        let device = Device::default();
+        let form = StyleFusionForm::paper().with_matching(StatisticMatching::SamePlace);
+        let fusion = StyleFusionConfig::paper(1, 2)
+            .with_form(form)
+            .with_mean_patch(1)
+            .with_spread_patch(1)
+            .init(&device);
+        let values = vec![1f32, 2.0, 3.0, 5.0];
+        let map = Tensor::<4>::from_data(TensorData::new(values.clone(), [1, 1, 2, 2]), &device);
+        let style = fusion.style_tokens(map.clone());
+        let (mean, _) = fusion.statistics(map * -1.0);
+        let fused = fusion.mean.forward(mean, &style.mean);
+        assert_eq!(fused.into_data(), TensorData::new(values, [1, 1, 4]));
     }
 
     #[test]
