@@ -1,6 +1,7 @@
 //! BRISQUE at the two sizes of the peer comparison, one thread: `cargo bench -p fas-benches --bench brisque`.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fas_benches as _;
 use fas_quality::Brisque;
 use image::{Rgb, RgbImage};
 

@@ -2,12 +2,15 @@
 
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
+use fas_benches as _;
 use fas_classify::{BackboneConfig, ClassifierConfig, MobileVitConfig, ResNetConfig};
 
 fn detector(c: &mut Criterion) {
-    // Kernels run in rayon's pool, Flex's own operations too: one core in all.
+    // Kernels run in rayon's pool, Flex's own operations too: one core in all, and the thread that calls
+    // is the pool's, so that no operation waits for another to wake.
     rayon::ThreadPoolBuilder::new()
         .num_threads(1)
+        .use_current_thread()
         .build_global()
         .expect("nothing ran before");
     let device = Device::flex();

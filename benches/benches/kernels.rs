@@ -7,6 +7,7 @@ use std::time::Duration;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use fas_benches as _;
 use fas_kernels::{GeluForm, GroupNormOptions, attention, conv2d, gelu, group_norm, silu, softmax};
 
 /// Values in `[-1, 1)` from a fixed seed.

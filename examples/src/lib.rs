@@ -57,3 +57,7 @@ pub use study::{LabelledImages, Method, MethodRuns, Run, RunErrors, Study, mean_
 pub use study_arguments::{StudyArguments, cross_entropy, relative_quality};
 pub use style_training::train_style_encoder;
 pub use triplet_pool::{TripletPool, TripletSettings};
+
+/// Keeps the large buffers that networks ask for again and again, where the system's gives the pages back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

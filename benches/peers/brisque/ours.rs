@@ -7,6 +7,7 @@ use std::error::Error;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
+use fas_benches as _;
 use fas_quality::Brisque;
 use image::RgbImage;
 

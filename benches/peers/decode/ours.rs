@@ -8,6 +8,7 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
+use fas_benches as _;
 use fas_data::{Batcher, BatcherConfig, Fit, Label, Sample, Split, list_images};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -13,6 +13,7 @@ use std::io::BufRead;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use fas_benches as _;
 use fas_weights::{StoredFloat, Weights};
 use rows::Folder;
 

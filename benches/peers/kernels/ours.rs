@@ -12,6 +12,7 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use cases::{Case, Results};
+use fas_benches as _;
 
 fn main() -> Result<(), Box<dyn Error>> {
     // The calling thread works too, as OpenMP's does, instead of sleeping while two others work.

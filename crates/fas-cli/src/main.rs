@@ -14,6 +14,10 @@ use clap::Parser;
 
 use crate::commands::Command;
 
+/// Keeps the large buffers that networks ask for again and again, where the system's gives the pages back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EXAMPLES: &str = "\
 Examples:
   fas quality photos/ --csv > quality.csv
