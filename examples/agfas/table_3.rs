@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of a vision transformer on the face, on the
-//! cue, of two side by side and of AG-Net, with two controls of AG-Net's size. The cue is that of
-//! `--generator` if it is given, else AnoDDPM's or that of `--source`. Not run in full yet:
+//! cue, of two side by side and of AG-Net, with two controls of AG-Net's size. The cue is that of the
+//! bundled De-spoofing Face Generator, or of `--generator` or `--source`. Not run in full yet:
 //! docs/results.md has no row of it.
 
 use std::time::Instant;
@@ -66,9 +66,9 @@ const PAPER: [PaperRow; 4] = [
 struct Arguments {
     #[command(flatten)]
     agfas: AgfasArguments,
-    /// Source of the cue where there is no --generator.
-    #[arg(long, value_enum, default_value = "anoddpm")]
-    source: CueSourceChoice,
+    /// Another source of the cue than the De-spoofing Face Generator.
+    #[arg(long, value_enum)]
+    source: Option<CueSourceChoice>,
 }
 
 fn main() -> Result<(), String> {
@@ -76,7 +76,7 @@ fn main() -> Result<(), String> {
     let started = Instant::now();
     let device = agfas.device.device().map_err(|error| error.to_string())?;
     let data = agfas.captures(BenchmarkConfig::ocim)?;
-    let cues = agfas.best_cues(source.into(), &data, &device)?;
+    let cues = agfas.chosen_cues(source, &data, &device)?;
     let cue = Some(&cues);
     let methods = [
         agfas.method("only image", CueDetector::Image(agfas.vit()), None),

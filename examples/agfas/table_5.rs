@@ -67,9 +67,9 @@ const PAPER: [PaperRow; 4] = [
 struct Arguments {
     #[command(flatten)]
     agfas: AgfasArguments,
-    /// Source of AG-Net's cue where there is no --generator.
-    #[arg(long, value_enum, default_value = "anoddpm")]
-    source: CueSourceChoice,
+    /// Another source of AG-Net's cue than the De-spoofing Face Generator.
+    #[arg(long, value_enum)]
+    source: Option<CueSourceChoice>,
 }
 
 fn main() -> Result<(), String> {
@@ -77,7 +77,7 @@ fn main() -> Result<(), String> {
     let started = Instant::now();
     let device = agfas.device.device().map_err(|error| error.to_string())?;
     let data = agfas.captures(BenchmarkConfig::ocim)?;
-    let cues = agfas.best_cues(source.into(), &data, &device)?;
+    let cues = agfas.chosen_cues(source, &data, &device)?;
     let mut methods = Vec::new();
     for (name, detector) in [
         ("ResNet", CueDetector::ResNet(agfas.resnet())),

@@ -30,9 +30,9 @@ const SEEN: [AttackKind; 4] = [
 struct Arguments {
     #[command(flatten)]
     agfas: AgfasArguments,
-    /// Source of AG-Net's cue where there is no --generator.
-    #[arg(long, value_enum, default_value = "anoddpm")]
-    source: CueSourceChoice,
+    /// Another source of AG-Net's cue than the De-spoofing Face Generator.
+    #[arg(long, value_enum)]
+    source: Option<CueSourceChoice>,
 }
 
 /// Each domain's style with the camera of the one after the next.
@@ -57,7 +57,7 @@ fn main() -> Result<(), String> {
     let started = Instant::now();
     let device = agfas.device.device().map_err(|error| error.to_string())?;
     let data = agfas.captures(benchmark)?;
-    let cues = agfas.best_cues(source.into(), &data, &device)?;
+    let cues = agfas.chosen_cues(source, &data, &device)?;
     let methods = [
         agfas.method("ResNet", CueDetector::ResNet(agfas.resnet()), None),
         agfas.method("ViT", CueDetector::Image(agfas.vit()), None),

@@ -14,9 +14,10 @@ use fas_data::{LeakageGuard, Protocol, Sample, Split};
 use fas_dfg::{DespoofingConfig, DespoofingGenerator};
 use fas_sim::{BenchmarkConfig, Face, FaceModel};
 
+use crate::bundled_dfg::quick_despoofing;
 use crate::{
     Captures, CueDetector, CueMethod, CueSource, CueStudy, CueTraining, Cues, Despoofer,
-    DeviceChoice, LabelledImages, People, RealFaces,
+    DeviceChoice, LabelledImages, People, RealFaces, bundled_despoofing_generator,
 };
 
 /// Subject seeds of the synthetic real faces begin here, beyond all people of a benchmark.
@@ -75,14 +76,14 @@ pub struct AgfasArguments {
     /// Of a folder with splits, the subset whose test people are the target's.
     #[arg(long, requires = "faces")]
     pub test_subset: Option<String>,
-    /// De-spoofing Face Generator, as `train_dfg` writes it: the source of the cue.
+    /// De-spoofing Face Generator to use instead of the bundled one, as `train_dfg` writes it.
     #[arg(long)]
     pub generator: Option<PathBuf>,
     /// Step of 1000 that faces are noised to before they are de-spoofed; with --paper 801.
     #[arg(long, default_value_t = 300)]
     pub start_step: usize,
-    /// Steps of de-spoofing; with --paper the released code's 41.
-    #[arg(long, default_value_t = 10)]
+    /// Steps of de-spoofing, by DPM-Solver++; with --paper the released code's 41 of DDIM.
+    #[arg(long, default_value_t = 5)]
     pub sampling_steps: usize,
     /// Multiply cues by this for the networks, instead of standardising each.
     #[arg(long)]
@@ -304,7 +305,7 @@ impl AgfasArguments {
         .map(|cues| cues.with_scale(self.cue_scale))
     }
 
-    /// The generator of `--generator`, if it is given.
+    /// The generator of `--generator`, or the bundled one; none at the paper's size without `--generator`.
     ///
     /// # Errors
     ///
@@ -314,7 +315,10 @@ impl AgfasArguments {
         device: &Device,
     ) -> Result<Option<DespoofingGenerator>, String> {
         let Some(path) = &self.generator else {
-            return Ok(None);
+            if self.paper {
+                return Ok(None);
+            }
+            return bundled_despoofing_generator(device).map(|(generator, _)| Some(generator));
         };
         let (generator, _) =
             DespoofingGenerator::load(path, device).map_err(|error| error.to_string())?;
@@ -333,7 +337,7 @@ impl AgfasArguments {
         if self.paper {
             DespoofingConfig::released()
         } else {
-            DespoofingConfig::small(self.start_step, self.sampling_steps)
+            quick_despoofing(self.start_step, self.sampling_steps)
         }
     }
 
@@ -358,7 +362,8 @@ impl AgfasArguments {
         .map(|cues| cues.with_scale(self.cue_scale))
     }
 
-    /// Cues of the generator of `--generator` and of its first stage alone, if it is given.
+    /// Cues of [`despoofing_generator`](Self::despoofing_generator)'s generator and of its first stage
+    /// alone, if there is one.
     ///
     /// # Errors
     ///
@@ -383,20 +388,27 @@ impl AgfasArguments {
         Ok(Some([first_stage.with_scale(self.cue_scale), despoofed]))
     }
 
-    /// The generator's cues if there is a generator, else those of `source`.
+    /// Cues of `source`, or of the generator where none is named.
     ///
     /// # Errors
     ///
-    /// As [`cues`](Self::cues) and [`generator_cues`](Self::generator_cues).
-    pub fn best_cues(
+    /// A message if there is neither; as [`cues`](Self::cues) and
+    /// [`generator_cues`](Self::generator_cues).
+    pub fn chosen_cues(
         &self,
-        source: CueSource,
+        source: Option<CueSourceChoice>,
         data: &(Captures, RealFaces),
         device: &Device,
     ) -> Result<Cues, String> {
+        if let Some(source) = source {
+            return self.cues(source.into(), data, device);
+        }
         match self.generator_cues(data, device)? {
             Some([_, despoofed]) => Ok(despoofed),
-            None => self.cues(source, data, device),
+            None => Err(
+                "no generator is bundled for the paper's size: name one with --generator, or                  another source of the cue with --source"
+                    .to_owned(),
+            ),
         }
     }
 

@@ -28,7 +28,12 @@ pub fn bundled_despoofing_generator(
 
 /// How the bundled generator is used where time is short: from step 300, in 5 calls of the network.
 pub fn bundled_despoofing() -> DespoofingConfig {
-    DespoofingConfig::small(300, 5)
+    quick_despoofing(300, 5)
+}
+
+/// From `start_step` of 1000 in `steps` calls of the network, by DPM-Solver++(2M).
+pub(crate) fn quick_despoofing(start_step: usize, steps: usize) -> DespoofingConfig {
+    DespoofingConfig::small(start_step, steps)
         .with_solver(DespoofingSolver::DpmSolver)
         .with_grid(DespoofingGrid::LogSignalToNoise)
 }
