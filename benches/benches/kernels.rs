@@ -7,20 +7,8 @@ use std::time::Duration;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use fas_benches as _;
+use fas_benches::tensor;
 use fas_kernels::{GeluForm, GroupNormOptions, attention, conv2d, gelu, group_norm, silu, softmax};
-
-/// Values in `[-1, 1)` from a fixed seed.
-fn tensor<const D: usize>(dims: [usize; D], device: &Device) -> Tensor<D> {
-    let mut state = 0x2545_F491_u32;
-    let values: Vec<f32> = (0..dims.iter().product())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        })
-        .collect();
-    Tensor::<1>::from_data(values.as_slice(), device).reshape(dims)
-}
 
 /// Times `operation` on operands made by `operands`, forward and backward.
 fn passes<const D: usize, T: Clone>(
@@ -74,17 +62,24 @@ fn convolutions(c: &mut Criterion) {
         ("conv3x3", 3, 1, [8, 256, 8]),
         ("conv3x3_stride2", 3, 2, [8, 64, 32]),
         ("conv1x1", 1, 1, [8, 128, 16]),
+        ("depthwise3x3", 3, 1, [8, 128, 32]),
+        ("depthwise3x3_stride2", 3, 2, [8, 128, 32]),
     ] {
         let size = format!("{n}x{channels}x{side}x{side}");
+        let groups = if name.starts_with("depthwise") {
+            channels
+        } else {
+            1
+        };
         let operands = |device: &Device| {
             (
                 leaf([n, channels, side, side], device),
-                leaf([channels, channels, kernel, kernel], device),
+                leaf([channels, channels / groups, kernel, kernel], device),
                 leaf([channels], device),
             )
         };
         passes(c, name, &size, operands, |(x, weight, bias)| {
-            let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1);
+            let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], groups);
             conv2d(x, weight, Some(bias), options)
         });
     }

@@ -33,13 +33,22 @@ pub(crate) fn tensor<const D: usize>(seed: u32, dims: [usize; D], device: &Devic
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Operation {
-    Conv { kernel: usize, stride: usize },
+    Conv {
+        kernel: usize,
+        stride: usize,
+    },
+    /// 3x3, each channel with a kernel of its own.
+    Depthwise {
+        stride: usize,
+    },
     GroupNormSilu,
     Silu,
     Gelu(GeluForm),
     Softmax,
     Attention,
-    Stack { norms: bool },
+    Stack {
+        norms: bool,
+    },
 }
 
 /// One row of the table.
@@ -94,6 +103,8 @@ impl Case {
             "conv3x3" => conv(3, 1),
             "conv3x3/2" => conv(3, 2),
             "conv1x1" => conv(1, 1),
+            "depthwise" => Operation::Depthwise { stride: 1 },
+            "depthwise/2" => Operation::Depthwise { stride: 2 },
             "group_norm_silu" => Operation::GroupNormSilu,
             "silu" => Operation::Silu,
             "gelu" => Operation::Gelu(GeluForm::Erf),
@@ -193,6 +204,10 @@ impl Operation {
                 let c = sizes[1];
                 vec![input, vec![c, c, kernel, kernel], vec![c]]
             }
+            Self::Depthwise { .. } => {
+                let c = sizes[1];
+                vec![input, vec![c, 1, 3, 3], vec![c]]
+            }
             Self::GroupNormSilu => vec![input, vec![sizes[1]], vec![sizes[1]]],
             Self::Silu | Self::Gelu(_) | Self::Softmax => vec![input],
             Self::Attention => vec![input; 3],
@@ -218,17 +233,21 @@ impl Operation {
         }
         let dims: Vec<&[usize]> = sizes.iter().map(|(_, dims)| dims.as_slice()).collect();
         let x = &operands[0];
-        let layer = |kernel: usize, stride: usize| {
-            ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1)
+        let layer = |kernel: usize, stride: usize, groups: usize| {
+            ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], groups)
         };
-        let norm = |groups| GroupNormOptions::new(groups).with_silu(true);
-        match self {
-            Self::Conv { kernel, stride } => flat(conv2d(
+        let convolved = |options: ConvOptions<2>| {
+            flat(conv2d(
                 shaped(x, dims[0]),
                 shaped(&operands[1], dims[1]),
                 Some(operands[2].clone()),
-                layer(kernel, stride),
-            )),
+                options,
+            ))
+        };
+        let norm = |groups| GroupNormOptions::new(groups).with_silu(true);
+        match self {
+            Self::Conv { kernel, stride } => convolved(layer(kernel, stride, 1)),
+            Self::Depthwise { stride } => convolved(layer(3, stride, dims[0][1])),
             Self::GroupNormSilu => {
                 let (weight, bias) = (operands[1].clone(), operands[2].clone());
                 let x = shaped::<4>(x, dims[0]);
@@ -247,7 +266,7 @@ impl Operation {
                 let layers = operands[1..].chunks(each).zip(dims[1..].chunks(each));
                 flat(layers.fold(shaped::<4>(x, dims[0]), |x, (operands, dims)| {
                     let weight = shaped(&operands[0], dims[0]);
-                    let y = conv2d(x, weight, Some(operands[1].clone()), layer(3, 1));
+                    let y = conv2d(x, weight, Some(operands[1].clone()), layer(3, 1, 1));
                     if norms {
                         let (weight, bias) = (operands[2].clone(), operands[3].clone());
                         group_norm(y, weight, bias, None, norm(GROUPS))

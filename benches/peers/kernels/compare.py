@@ -43,6 +43,7 @@ CONVOLUTIONS = [
 OPERATIONS = (
     [f"conv3x3 {size}" for size in CONVOLUTIONS]
     + ["conv3x3/2 8x64x32x32", "conv1x1 8x64x32x32", "conv1x1 8x256x8x8"]
+    + ["depthwise 8x128x32x32", "depthwise/2 8x128x32x32", "depthwise 8x320x8x8"]
     + [f"group_norm_silu {s}" for s in ("8x64x32x32", "8x256x8x8", "4x64x128x128")]
     + [f"{name} 524288" for name in ("silu", "gelu", "gelu_tanh")]
     + ["softmax 4096x256", "softmax 64x16384"]
@@ -74,6 +75,10 @@ def run(operation, tensors):
             return F.conv2d(x, *rest, padding=1, stride=2)
         case "conv1x1":
             return F.conv2d(x, *rest)
+        case "depthwise":
+            return F.conv2d(x, *rest, padding=1, groups=x.shape[1])
+        case "depthwise/2":
+            return F.conv2d(x, *rest, padding=1, stride=2, groups=x.shape[1])
         case "group_norm_silu":
             return F.silu(F.group_norm(x, GROUPS, *rest))
         case "silu":
@@ -103,6 +108,8 @@ def operand_sizes(operation, sizes):
     match operation.split("/")[0]:
         case "conv3x3" | "conv1x1":
             return [sizes, (c, c, k, k), (c,)]
+        case "depthwise":
+            return [sizes, (c, 1, 3, 3), (c,)]
         case "group_norm_silu":
             return [sizes, (c,), (c,)]
         case "attention":
