@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example agfas_table_4
-//! cargo run --release --example agfas_table_4 -- --generator runs/dfg/generator.safetensors
+//! cargo run --release --example agfas_table_4 -- --sources blur   # the controls and the generator alone
 //! ```
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of AG-Net with each cue, beside three controls:
@@ -15,8 +15,8 @@ use std::time::Instant;
 use clap::Parser;
 use fas_data::Split;
 use fas_examples::{
-    AgfasArguments, Captures, CueDetector, CueSource, Cues, PaperRow, TableText, attack_auc,
-    leave_one_out_table, presentation_name,
+    AgfasArguments, Captures, CueDetector, CueSource, CueSourceChoice, Cues, PaperRow, TableText,
+    attack_auc, leave_one_out_table, presentation_name,
 };
 use fas_sim::{AttackKind, BenchmarkConfig};
 
@@ -78,15 +78,27 @@ const PAPER: [PaperRow; 5] = [
 struct Arguments {
     #[command(flatten)]
     agfas: AgfasArguments,
+    /// Sources of a cue beside the De-spoofing Face Generator and its first stage.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        num_args = 1,
+        default_value = "blur,memae,deep-svdd,anoddpm"
+    )]
+    sources: Vec<CueSourceChoice>,
 }
 
 fn main() -> Result<(), String> {
-    let Arguments { agfas } = Arguments::parse();
+    let Arguments {
+        agfas,
+        sources: choices,
+    } = Arguments::parse();
     let started = Instant::now();
     let device = agfas.device.device().map_err(|error| error.to_string())?;
     let data = agfas.captures(BenchmarkConfig::ocim)?;
     let mut sources = Vec::new();
-    for source in CueSource::ALL {
+    for source in choices.into_iter().map(CueSource::from) {
         sources.push(agfas.cues(source, &data, &device)?);
         println!(
             "{}: {:.0} s",

@@ -114,9 +114,14 @@ impl Instruments<'_> {
     ///
     /// # Errors
     ///
-    /// As [`embed_faces`].
+    /// A message if there is only one person; as [`embed_faces`].
     pub fn different_people(&self, edits: &[Edit], test: &[Face]) -> Result<f64, String> {
         let people = edits.iter().map(|edit| edit.person).max().unwrap_or(0) + 1;
+        if people < 2 {
+            return Err(
+                "one person is like nobody else: edit at least two (--people 2)".to_owned(),
+            );
+        }
         let lives: Vec<RgbImage> = edits[..people]
             .iter()
             .map(|edit| edit.live.clone())
