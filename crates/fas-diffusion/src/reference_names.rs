@@ -150,7 +150,6 @@ fn is_dead(name: &str) -> bool {
     name.ends_with("num_batches_tracked")
         || name.contains(".cond_emb_layers.")
         || name.contains(".qkv.")
-        || name.starts_with("norm.")
 }
 
 impl UNet {
@@ -208,7 +207,7 @@ impl StyleEncoder {
         Ok(weights.apply_foreign(self, path, style_encoder_reference, is_dead)?)
     }
 
-    /// The weights under the released names and in their layout, dead ones as zeros.
+    /// The weights under the released names and in their layout, BatchNorm's counters as zeros.
     ///
     /// # Errors
     ///
@@ -216,13 +215,8 @@ impl StyleEncoder {
     pub fn reference_weights(&self) -> Result<Weights, DiffusionError> {
         let mut weights = Weights::of_module(self, style_encoder_reference)
             .map_err(|parameters| DiffusionError::NoReference { parameters })?;
-        let mut dead = counters(&weights);
-        // `nn.BatchNorm1d(18)`, never called.
-        for name in ["weight", "bias", "running_mean", "running_var"] {
-            dead.push((format!("norm.{name}"), vec![18]));
-        }
-        dead.push(("norm.num_batches_tracked".to_owned(), Vec::new()));
-        add_zeros(&mut weights, dead);
+        let counters = counters(&weights);
+        add_zeros(&mut weights, counters);
         Ok(weights)
     }
 }
@@ -332,6 +326,8 @@ mod tests {
             .sum();
         assert_eq!(trained, 46_238_801);
         let names: BTreeSet<&str> = weights.tensors.keys().map(String::as_str).collect();
+        // As many as the reference implementation's strict loading wants.
+        assert_eq!(names.len(), 218);
         for name in [
             "conv1.weight",
             "layer1.0.bn1.running_var",
