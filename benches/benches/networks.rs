@@ -72,7 +72,7 @@ fn relative_quality(c: &mut Criterion) {
     let device = Device::flex().autodiff();
     let cosines = tensor::<2>([256, 40], &device).require_grad();
     let classes: Vec<usize> = (0..256).map(|i| i % 40).collect();
-    let bona_fide: Vec<bool> = (0..40).map(|class| class < 8).collect();
+    let bona_fide: Vec<bool> = classes.iter().map(|&class| class < 8).collect();
     let quality: Vec<Option<f64>> = (0..256).map(|i| Some(f64::from(i % 100))).collect();
     let objective = RelativeQualityLossConfig::new().init();
     c.bench_function("rq_loss/256x40", |b| {
