@@ -109,13 +109,7 @@ fn main() -> Result<(), String> {
          weights. Differences are taken detector by detector of equal sources and seed; an interval that \
          does not contain zero is a difference. Cells of a target show the same people.",
     );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    arguments.finish(table, started)
 }
 
 /// Trains on `sources` and tests on the four cells of each target, target by target.

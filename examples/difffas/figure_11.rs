@@ -46,11 +46,5 @@ fn main() -> Result<(), String> {
         "The paper shows bars without numbers: RQ lowers the HTER of SSDG and of PatchNet. Here RQ takes \
          the place of the classification loss of each and its other terms stay; no generated attacks.",
     );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    arguments.finish(table, started)
 }

@@ -7,7 +7,8 @@
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of cross-entropy and of DiffFAS on the four
 //! simulated domains.
-//! Not run in full yet: docs/results.md has no row of it.
+//! Measured: on the simulated domains DiffFAS is not ahead of cross-entropy (docs/results.md).
+//! Some 15 minutes on two cores.
 
 use std::time::Instant;
 
@@ -117,11 +118,5 @@ fn main() -> Result<(), String> {
          threshold comes from; the tables it compares with take it from the target, which is the oracle \
          row here.",
     );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    arguments.finish(table, started)
 }

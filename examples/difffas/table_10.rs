@@ -68,11 +68,5 @@ fn main() -> Result<(), String> {
          size, so \"average\" and \"random\" are the same but for chance. The last row draws good \
          pictures of every domain more often, by their BRISQUE.",
     );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    arguments.finish(table, started)
 }

@@ -86,11 +86,5 @@ fn main() -> Result<(), String> {
         "One simulated domain, other people in training, development and test; threshold at a BPCER of \
          1 % on development data; APCER pooled over attacks.",
     );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    arguments.finish(table, started)
 }

@@ -10,13 +10,7 @@
 use std::time::Instant;
 
 use clap::Parser;
-use fas_examples::{Comparison, Method, StudyArguments};
-use fas_metrics::ThresholdPolicy;
-
-/// Protocols, in the paper's order.
-const PROTOCOLS: [&str; 2] = ["MI->C", "MI->O"];
-/// HTER and AUC of each.
-const COLUMNS: [&str; 4] = ["MI->C HTER", "AUC", "MI->O HTER", "AUC"];
+use fas_examples::{Comparison, LIMITED_SOURCES, Method, StudyArguments, limited_sources};
 
 #[derive(Debug, Parser)]
 #[command(about = "DiffFAS, Table 3: limited sources")]
@@ -28,8 +22,6 @@ struct Arguments {
 fn main() -> Result<(), String> {
     let arguments = Arguments::parse().study;
     let started = Instant::now();
-    let device = arguments.device.device().map_err(|e| e.to_string())?;
-    let captures = arguments.captures()?;
     let [neither, _, _, both] = arguments.ablation();
     let methods = [
         Method {
@@ -46,31 +38,10 @@ fn main() -> Result<(), String> {
             ..both
         },
     ];
-    let mut table = Comparison::new("DiffFAS, Table 3: HTER / AUC in %", &COLUMNS)
+    let table = Comparison::new("DiffFAS, Table 3: HTER / AUC in %", &LIMITED_SOURCES)
         .paper("SSDG-R", &["19.86", "86.46", "27.92", "78.72"])
         .paper("SSAN-R", &["25.56", "83.89", "24.44", "82.56"])
         .paper("DiVT-M", &["20.11", "86.71", "23.61", "85.73"])
         .paper("DiffFAS-V", &["15.06", "92.83", "16.19", "92.62"]);
-    table.rows_over_studies(
-        PROTOCOLS
-            .into_iter()
-            .map(|protocol| arguments.study(&captures, protocol, true, &device)),
-        &methods,
-        ThresholdPolicy::SourceEer,
-        &arguments.seeds(),
-        &device,
-    )?;
-    table.note(
-        "Threshold of equal error on source development data. The generated attacks come from a \
-         generator that has not seen the target; the bundled ones have seen one domain that is no \
-         source here, whose styles are not used. With the option --generator one can name a \
-         generator of the sources alone.",
-    );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    limited_sources(&arguments, table, &methods, started)
 }

@@ -52,11 +52,5 @@ fn main() -> Result<(), String> {
          WMCA and PADISI have many. Generated attacks show every source face in every attack style of \
          the source (cross-attack).",
     );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    arguments.finish(table, started)
 }

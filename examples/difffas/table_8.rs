@@ -68,13 +68,7 @@ fn main() -> Result<(), String> {
          attacks of the styles that are generated, as often as they are generated: its data are not new, \
          its class balance is the same.",
     );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    arguments.finish(table, started)
 }
 
 /// Position of a training attack of the style of `sample`; repetitions take them in turn by number.

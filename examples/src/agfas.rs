@@ -1,6 +1,7 @@
 //! What the examples of AG-FAS's tables share: options, people and cues.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
@@ -16,8 +17,8 @@ use fas_sim::{BenchmarkConfig, Face, FaceModel};
 
 use crate::bundled_dfg::quick_despoofing;
 use crate::{
-    Captures, CueDetector, CueMethod, CueSource, CueStudy, CueTraining, Cues, Despoofer,
-    DeviceChoice, LabelledImages, People, RealFaces, bundled_despoofing_generator,
+    Captures, Comparison, CueDetector, CueMethod, CueSource, CueStudy, CueTraining, Cues,
+    Despoofer, DeviceChoice, LabelledImages, People, RealFaces, bundled_despoofing_generator,
 };
 
 /// Subject seeds of the synthetic real faces begin here, beyond all people of a benchmark.
@@ -136,6 +137,16 @@ pub struct AgfasArguments {
 }
 
 impl AgfasArguments {
+    /// [Finishes](Comparison::finish) a table of these options.
+    ///
+    /// # Errors
+    ///
+    /// A message that names the file that cannot be written.
+    pub fn finish(&self, table: Comparison, started: Instant) -> Result<(), String> {
+        let configuration = format!("{self:#?}");
+        table.finish(self.out.as_deref(), &self.seeds(), &configuration, started)
+    }
+
     /// Side of the pictures.
     pub fn size(&self) -> usize {
         if self.paper { 256 } else { 64 }

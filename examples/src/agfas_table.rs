@@ -71,13 +71,7 @@ pub fn leave_one_out_table(
     table.note(
         "Threshold of equal error on source development data; the paper's is that of the target itself.",
     );
-    let configuration = format!("{arguments:#?}");
-    table.finish(
-        arguments.out.as_deref(),
-        &arguments.seeds(),
-        &configuration,
-        started,
-    )
+    arguments.finish(table, started)
 }
 
 /// Adds a row a method to `table`: HTER and AUC of each of `protocols`, and their means over the

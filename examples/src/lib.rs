@@ -20,6 +20,7 @@ mod fusion_study;
 mod generation;
 mod instruments;
 mod judge;
+mod limited_sources;
 mod people;
 mod probe;
 mod progress;
@@ -48,6 +49,7 @@ pub use fas_jobs::{DeviceChoice, image_values, images_to_tensor, tensor_to_image
 pub use fusion_study::{FusionArguments, FusionVariant, compare_fusions};
 pub use instruments::{Instruments, Measured, embed_faces};
 pub use judge::{JudgeSettings, train_judge};
+pub use limited_sources::{LIMITED_SOURCES, limited_sources};
 pub use people::People;
 pub use probe::{attack_auc, block_statistics, probe_aucs};
 pub use progress::progress;

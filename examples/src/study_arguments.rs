@@ -1,6 +1,7 @@
 //! What every study can be asked for on the command line.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Args;
@@ -11,7 +12,7 @@ use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
 use fas_sim::BenchmarkConfig;
 
 use crate::{
-    BundledGenerator, Captures, DeviceChoice, LabelledImages, Method, People, Study,
+    BundledGenerator, Captures, Comparison, DeviceChoice, LabelledImages, Method, People, Study,
     bundled_sampler,
 };
 
@@ -75,6 +76,16 @@ pub struct StudyArguments {
 }
 
 impl StudyArguments {
+    /// [Finishes](Comparison::finish) a table of these options.
+    ///
+    /// # Errors
+    ///
+    /// A message that names the file that cannot be written.
+    pub fn finish(&self, table: Comparison, started: Instant) -> Result<(), String> {
+        let configuration = format!("{self:#?}");
+        table.finish(self.out.as_deref(), &self.seeds(), &configuration, started)
+    }
+
     /// Side of the pictures.
     pub fn size(&self) -> usize {
         if self.paper { 256 } else { 64 }
