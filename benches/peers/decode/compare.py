@@ -105,8 +105,10 @@ def main():
                 persistent_workers=True,
                 multiprocessing_context="fork",
             )
+            # The peer's workers first: forked later they would hold our process's input open, and it would wait.
+            peer_epoch(loader)
             ours = Ours(folder, side, options.threads)
-            peer_epoch(loader), ours.epoch()
+            ours.epoch()
             peers, mine, means = [], [], None
             for _ in range(options.turns):
                 images, seconds, peer_mean = peer_epoch(loader)
