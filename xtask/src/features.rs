@@ -29,7 +29,8 @@ impl LoneBuild<'_> {
     }
 }
 
-/// Each package without features, and with each of its features; the heavy ones only for `gpu`.
+/// Each package without features, and with each of its features; the heavy ones only for `gpu`, and none that is
+/// private by its underscore.
 pub(crate) fn lone_builds(packages: &[Package], gpu: bool) -> Vec<LoneBuild<'_>> {
     let mut builds = Vec::new();
     for package in packages {
@@ -37,7 +38,8 @@ pub(crate) fn lone_builds(packages: &[Package], gpu: bool) -> Vec<LoneBuild<'_>>
             .features
             .keys()
             .map(String::as_str)
-            .filter(|feature| *feature != "default" && (gpu || !HEAVY.contains(feature)));
+            .filter(|feature| *feature != "default" && !feature.starts_with('_'))
+            .filter(|feature| gpu || !HEAVY.contains(feature));
         for feature in std::iter::once(None).chain(features.map(Some)) {
             builds.push(LoneBuild {
                 package: &package.name,
@@ -61,7 +63,7 @@ mod tests {
             { "name": "fas-data", "features": {}, "dependencies": [] },
             {
                 "name": "fas-kernels",
-                "features": { "default": ["flex"], "flex": [], "wgpu": [] },
+                "features": { "default": ["flex"], "flex": [], "_shared": [], "wgpu": [] },
                 "dependencies": [],
             },
         ]}))

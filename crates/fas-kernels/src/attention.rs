@@ -4,7 +4,7 @@
 //! algorithms 1 and 4.
 
 pub(crate) mod autodiff;
-#[cfg(feature = "cubecl")]
+#[cfg(feature = "_cubecl")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;

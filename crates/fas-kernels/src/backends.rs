@@ -12,7 +12,7 @@ use crate::join;
 use crate::{attention, conv2d, gelu, group_norm, resample, silu, softmax};
 
 /// The forward convolution is Burn's own, see `conv2d::cube`.
-#[cfg(feature = "cubecl")]
+#[cfg(feature = "_cubecl")]
 impl KernelOps for burn_cubecl::CubeBackend {
     fn convolution_input_gradient(
         gradient: FloatTensor<Self>,

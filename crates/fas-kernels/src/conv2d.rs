@@ -5,7 +5,7 @@
 //! the former; everything else runs Burn's own operation with the same result.
 
 pub(crate) mod autodiff;
-#[cfg(feature = "cubecl")]
+#[cfg(feature = "_cubecl")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 mod depthwise;

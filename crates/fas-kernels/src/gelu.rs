@@ -1,12 +1,12 @@
 //! Gaussian error linear unit: D. Hendrycks, K. Gimpel, 2016, <https://arxiv.org/abs/1606.08415>.
 
 pub(crate) mod autodiff;
-#[cfg(feature = "cubecl")]
+#[cfg(feature = "_cubecl")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod reference;
-#[cfg(any(feature = "cubecl", feature = "flex"))]
+#[cfg(any(feature = "_cubecl", feature = "flex"))]
 mod tail;
 #[cfg(feature = "flex")]
 mod vector;

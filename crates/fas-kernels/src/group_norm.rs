@@ -5,7 +5,7 @@
 //! 2021, <https://arxiv.org/abs/2105.05233>, equation 3 (AdaGN), with `1 + scale` for their scale.
 
 pub(crate) mod autodiff;
-#[cfg(feature = "cubecl")]
+#[cfg(feature = "_cubecl")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;

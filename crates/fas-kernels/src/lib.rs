@@ -20,7 +20,7 @@ mod backends;
 #[cfg(feature = "flex")]
 mod buffer;
 mod conv2d;
-#[cfg(feature = "cubecl")]
+#[cfg(feature = "_cubecl")]
 mod cube;
 #[cfg(feature = "flex")]
 mod elementwise;

@@ -17,7 +17,7 @@ use crate::{attention, conv2d, gelu, group_norm, resample, silu, softmax};
 /// convolution keeps its default body, an operation that Burn's fusion knows.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
-    Cube: cfg(feature = "cubecl"),
+    Cube: cfg(feature = "_cubecl"),
     Fusion: cfg(feature = "fusion"),
     Autodiff,
 )]

@@ -1,7 +1,7 @@
 //! Softmax.
 
 pub(crate) mod autodiff;
-#[cfg(feature = "cubecl")]
+#[cfg(feature = "_cubecl")]
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
