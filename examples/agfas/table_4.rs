@@ -7,8 +7,8 @@
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of AG-Net with each cue, beside three controls:
 //! no cue in a network of the same size, the face itself as the cue, and `x - blur(x)`. Under the tables
-//! stands how well each cue tells attacks apart without any network. Not run in full yet:
-//! docs/results.md has no row of it.
+//! stands how well each cue tells attacks apart without any network. Measured with `--sources blur`, some 40
+//! minutes on two cores: the DFG's cue ranks best and has no lower HTER than the image (docs/results.md).
 
 use std::time::Instant;
 
