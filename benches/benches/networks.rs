@@ -100,7 +100,11 @@ fn sampler(c: &mut Criterion) {
         let elements = images * steps;
         group.throughput(Throughput::Elements(elements as u64));
         group.bench_function(BenchmarkId::new(name, elements), |b| {
-            b.iter(|| generator.generate(live.clone(), live.clone(), &ids, 0, &config));
+            b.iter(|| {
+                generator
+                    .generate(live.clone(), live.clone(), &ids, 0, &config)
+                    .expect("as many styles as faces")
+            });
         });
     };
     for images in [1, 2, 5, 10] {
