@@ -82,7 +82,7 @@ impl StyleClasses {
     ///
     /// # Errors
     ///
-    /// [`TrainingSetProblem::UnknownStyle`] for the first sample of a style that has none.
+    /// [`ClassifyError::TrainingSet`], which names the sample and its style, for a style without a class.
     pub fn numbers_of(&self, samples: &[Sample]) -> Result<Vec<usize>, ClassifyError> {
         let number = |sample: &Sample| {
             self.class_of(sample).ok_or_else(|| {
