@@ -19,12 +19,12 @@ use fas_dfg::training::{
     DistillationConfig, IdentityDistillation, OptimisationConfig, TeacherBatch,
 };
 use fas_dfg::{
-    IResNet, IResNetConfig, IdentityEncoder, IdentityEncoderConfig, MobileFaceNet,
-    MobileFaceNetConfig, align_face, cosine_similarity, identity_input,
+    IResNet, IResNetConfig, IdentityEncoder, IdentityEncoderConfig, MobileFaceNet, align_face,
+    cosine_similarity, identity_input,
 };
 use fas_examples::{
     BonaFideView, DeviceChoice, FaceFolder, FaceSplit, bona_fide_views, cost, images_to_tensor,
-    mirrored, progress,
+    load_recogniser, mirrored, progress,
 };
 use fas_sim::Face;
 use fas_weights::StoredFloat;
@@ -159,11 +159,7 @@ fn main() -> Result<(), String> {
     };
     let train = pictures(FaceSplit::Train, arguments.limit)?;
     let held_out = pictures(FaceSplit::Val, Some(48))?;
-    let net = MobileFaceNetConfig::new()
-        .init(&device)
-        .load_weights(&arguments.teacher)
-        .map_err(|error| error.to_string())?
-        .freeze();
+    let net = load_recogniser(&arguments.teacher, &device)?.freeze();
     let mut teacher = Teacher {
         net,
         answers: HashMap::new(),

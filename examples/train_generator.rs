@@ -20,10 +20,9 @@ use fas_diffusion::training::{
 };
 use fas_diffusion::{Generator, GeneratorConfig};
 use fas_examples::{
-    DeviceChoice, FaceFolder, FaceSplit, TripletPool, TripletSettings, cost, images_to_tensor,
-    progress,
+    DeviceChoice, FaceFolder, FaceSplit, TripletPool, TripletSettings, cost, domains_by_name,
+    images_to_tensor, progress,
 };
-use fas_sim::Domain;
 use fas_weights::StoredFloat;
 use image::RgbImage;
 
@@ -73,12 +72,7 @@ fn main() -> Result<(), String> {
     let device = arguments.device.device()?;
     let faces =
         FaceFolder::open(&arguments.faces)?.load(FaceSplit::Train, None, arguments.limit)?;
-    let domains = arguments
-        .domains
-        .iter()
-        .map(|name| Domain::by_name(name))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
+    let domains = domains_by_name(&arguments.domains)?;
     let settings = TripletSettings {
         attacks_per_face: arguments.attacks_per_face,
         size: SIZE,

@@ -19,12 +19,11 @@ use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use fas_data::{Sample, Split};
 use fas_dfg::{
-    DespoofingConfig, DespoofingStart, MobileFaceNet, MobileFaceNetConfig, align_face,
-    cosine_similarity, identity_input,
+    DespoofingConfig, DespoofingStart, MobileFaceNet, align_face, cosine_similarity, identity_input,
 };
 use fas_examples::{
     AgfasArguments, Captures, Comparison, CueSource, Cues, Entry, RealFaces, attack_auc,
-    block_statistics, image_values, pixel_distance, presentation_name, probe_aucs,
+    block_statistics, image_values, load_recogniser, pixel_distance, presentation_name, probe_aucs,
 };
 use fas_report::{Grid, GridRow};
 use fas_sim::{AttackKind, BenchmarkConfig, CANONICAL_LANDMARKS_128, Presentation};
@@ -273,13 +272,10 @@ fn start_table(
     let generator = agfas
         .despoofing_generator(device)?
         .ok_or("start modes are a generator's")?;
-    let recogniser = arguments.identity_weights.as_ref().map(|path| {
-        let network = MobileFaceNetConfig::new().init(device);
-        network
-            .load_weights(path)
-            .map_err(|error| error.to_string())
-    });
-    let recogniser = recogniser.transpose()?;
+    let recogniser = arguments.identity_weights.as_ref();
+    let recogniser = recogniser
+        .map(|path| load_recogniser(path, device))
+        .transpose()?;
     let columns = [
         "live: dB to input",
         "live: identity",

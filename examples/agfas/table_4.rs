@@ -12,7 +12,7 @@
 
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use fas_data::Split;
 use fas_examples::{
     AgfasArguments, Captures, CueDetector, CueSource, CueSourceChoice, Cues, PaperRow, TableText,
@@ -84,7 +84,7 @@ struct Arguments {
         value_enum,
         value_delimiter = ',',
         num_args = 1,
-        default_value = "blur,memae,deep-svdd,anoddpm"
+        default_values_t = CueSourceChoice::value_variants().to_vec()
     )]
     sources: Vec<CueSourceChoice>,
 }

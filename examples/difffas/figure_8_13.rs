@@ -17,13 +17,14 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Parser;
-use fas_dfg::{MobileFaceNet, MobileFaceNetConfig};
+use fas_dfg::MobileFaceNet;
 use fas_examples::{
     BundledGenerator, DeviceChoice, Edit, EditSettings, FaceFolder, FaceSplit, TripletPool,
-    TripletSettings, bundled_sampler, cost, edited, edits, embed_faces, pixel_distance,
+    TripletSettings, bundled_sampler, cost, domains_by_name, edited, edits, embed_faces,
+    load_recogniser, pixel_distance,
 };
 use fas_report::{Cell, Grid, GridRow, Measure, Table, write_atomically};
-use fas_sim::{Domain, Face};
+use fas_sim::Face;
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -99,16 +100,8 @@ fn main() -> Result<(), String> {
     let device = arguments.device.device()?;
     let generator = BundledGenerator::for_targets(arguments.generator.as_deref(), &[], &device)?
         .ok_or("there is no generator")?;
-    let domains = generator
-        .domains
-        .iter()
-        .map(|name| Domain::by_name(name))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
-    let recogniser = MobileFaceNetConfig::new()
-        .init(&device)
-        .load_weights(&arguments.identity_weights)
-        .map_err(|error| error.to_string())?;
+    let domains = domains_by_name(&generator.domains)?;
+    let recogniser = load_recogniser(&arguments.identity_weights, &device)?;
     let size = generator.generator.config().unet.image_size as u32;
     let folder = FaceFolder::open(&arguments.faces)?;
     let train = folder.load(FaceSplit::Train, None, Some(arguments.train_people))?;

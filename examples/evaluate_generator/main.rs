@@ -20,14 +20,12 @@ mod setting;
 use std::time::Instant;
 
 use clap::Parser;
-use fas_dfg::MobileFaceNetConfig;
 use fas_diffusion::Generator;
 use fas_examples::{
-    EditSettings, FaceFolder, FaceSplit, Instruments, JudgeSettings, cost, edited, edits,
-    style_labels, train_judge,
+    EditSettings, FaceFolder, FaceSplit, Instruments, JudgeSettings, cost, domains_by_name, edited,
+    edits, load_recogniser, style_labels, train_judge,
 };
 use fas_quality::Brisque;
-use fas_sim::Domain;
 use image::RgbImage;
 
 use arguments::{Arguments, SIZE};
@@ -43,18 +41,12 @@ fn main() -> Result<(), String> {
     let (generator, card) = Generator::load(&arguments.generator, &device).map_err(|e| text(&e))?;
     let domains = card
         .get("training_domains")
-        .ok_or("the generator's card names no training_domains")?
-        .split(',')
-        .map(Domain::by_name)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| text(&e))?;
+        .ok_or("the generator's card names no training_domains")?;
+    let domains = domains_by_name(domains.split(','))?;
     let folder = FaceFolder::open(&arguments.faces)?;
     let test = folder.load(FaceSplit::Test, Some(&arguments.subset), None)?;
     let train = folder.load(FaceSplit::Train, None, Some(2500))?;
-    let recogniser = MobileFaceNetConfig::new()
-        .init(&device)
-        .load_weights(&arguments.identity_weights)
-        .map_err(|e| text(&e))?;
+    let recogniser = load_recogniser(&arguments.identity_weights, &device)?;
 
     let judge = JudgeSettings {
         steps: arguments.judge_steps,

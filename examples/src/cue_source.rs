@@ -33,9 +33,6 @@ pub enum CueSource {
 }
 
 impl CueSource {
-    /// The sources that need no generator file.
-    pub const ALL: [Self; 4] = [Self::Blur, Self::MemAe, Self::DeepSvdd, Self::AnoDdpm];
-
     /// Name in tables.
     pub fn name(self) -> &'static str {
         match self {

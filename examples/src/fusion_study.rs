@@ -7,20 +7,18 @@ use std::time::Instant;
 use burn::tensor::Device;
 use clap::Args;
 use fas_data::TrainingPurpose;
-use fas_dfg::MobileFaceNetConfig;
 use fas_diffusion::training::{GeneratorTrainer, GeneratorTrainingConfig};
 use fas_diffusion::{
     DdimConfig, GenerationConfig, Generator, GeneratorConfig, GeneratorNetworks, UNetConfig,
 };
 use fas_quality::Brisque;
 use fas_report::{Cell, Grid, GridRow, Measure, Table, write_atomically};
-use fas_sim::Domain;
 use image::RgbImage;
 
 use crate::{
     DeviceChoice, Edit, EditSettings, FaceFolder, FaceSplit, Figures, Instruments, JudgeSettings,
-    TripletPool, TripletSettings, bundled_sampler, cost, edited, edits, progress, style_labels,
-    train_judge,
+    TripletPool, TripletSettings, bundled_sampler, cost, domains_by_name, edited, edits,
+    load_recogniser, progress, style_labels, train_judge,
 };
 
 /// Options of the examples of figures 5 and 9.
@@ -113,12 +111,7 @@ pub fn compare_fusions(
 ) -> Result<(), String> {
     let started = Instant::now();
     let device = arguments.device.device()?;
-    let domains = arguments
-        .domains
-        .iter()
-        .map(|name| Domain::by_name(name))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
+    let domains = domains_by_name(&arguments.domains)?;
     let folder = FaceFolder::open(&arguments.faces)?;
     let test = folder.load(FaceSplit::Test, Some(&arguments.subset), None)?;
     let train = folder.load(FaceSplit::Train, None, Some(arguments.train_people))?;
@@ -142,10 +135,7 @@ pub fn compare_fusions(
     let edits = edits(&test, &domains, captures)?;
     let instruments = Instruments {
         judge: train_judge(&train, &domains, judge, &device)?,
-        recogniser: MobileFaceNetConfig::new()
-            .init(&device)
-            .load_weights(&arguments.identity_weights)
-            .map_err(|error| error.to_string())?,
+        recogniser: load_recogniser(&arguments.identity_weights, &device)?,
         brisque: Brisque::new(),
         device: &device,
     };

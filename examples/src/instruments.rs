@@ -1,7 +1,9 @@
 //! What is measured of a picture: style, identity and quality.
 
+use std::path::Path;
+
 use burn::tensor::{Device, Tensor};
-use fas_dfg::{MobileFaceNet, align_face, cosine_similarity, identity_input};
+use fas_dfg::{MobileFaceNet, MobileFaceNetConfig, align_face, cosine_similarity, identity_input};
 use fas_diffusion::StyleEncoder;
 use fas_quality::Brisque;
 use fas_sim::Face;
@@ -34,6 +36,18 @@ pub struct Instruments<'a> {
     pub brisque: Brisque,
     /// Where the networks are.
     pub device: &'a Device,
+}
+
+/// MobileFaceNet with the weights of a file.
+///
+/// # Errors
+///
+/// A message that names the file if it cannot be read or does not fit.
+pub fn load_recogniser(path: &Path, device: &Device) -> Result<MobileFaceNet, String> {
+    MobileFaceNetConfig::new()
+        .init(device)
+        .load_weights(path)
+        .map_err(|error| error.to_string())
 }
 
 /// Embeddings of pictures of `faces`, aligned by the faces' landmarks.

@@ -47,15 +47,15 @@ pub use edits::{Edit, EditSettings, edited, edits, style_labels};
 pub use faces::{FaceFolder, FaceSplit};
 pub use fas_jobs::{DeviceChoice, image_values, images_to_tensor, tensor_to_images};
 pub use fusion_study::{FusionArguments, FusionVariant, compare_fusions};
-pub use instruments::{Instruments, Measured, embed_faces};
+pub use instruments::{Instruments, Measured, embed_faces, load_recogniser};
 pub use judge::{JudgeSettings, train_judge};
 pub use limited_sources::{LIMITED_SOURCES, limited_sources};
 pub use people::People;
 pub use probe::{attack_auc, block_statistics, probe_aucs};
 pub use progress::progress;
 pub use samples::{
-    CaptureSettings, FaceCapture, capture_faces, guard_of_sources, presentation_name,
-    training_sample,
+    CaptureSettings, FaceCapture, capture_faces, domains_by_name, guard_of_sources,
+    presentation_name, training_sample,
 };
 pub use study::{LabelledImages, Method, MethodRuns, Run, RunErrors, Study, mean_and_deviation};
 pub use study_arguments::{StudyArguments, cross_entropy, relative_quality};

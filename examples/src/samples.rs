@@ -122,3 +122,15 @@ pub fn capture_faces(
         })
         .collect()
 }
+
+/// The simulated domains of these names.
+///
+/// # Errors
+///
+/// A message that names the first one that does not exist.
+pub fn domains_by_name<S: AsRef<str>>(
+    names: impl IntoIterator<Item = S>,
+) -> Result<Vec<Domain>, String> {
+    let by_name = |name: S| Domain::by_name(name.as_ref()).map_err(|error| error.to_string());
+    names.into_iter().map(by_name).collect()
+}

@@ -1,8 +1,7 @@
 //! Convolution of each channel with a 3x3 kernel of its own.
 //!
 //! One plane at a time: padded as [`PaddedLayout`] says, so that every tap is one offset, and then one
-//! multiply-add a tap for each vector of pixels. The padded plane stays in the cache; nothing else is
-//! stored. Each output is one chain in a fixed order, whatever the number of threads.
+//! multiply-add a tap for each vector of pixels. The padded plane and its sums stay in the cache. Each output is one chain in a fixed order, whatever the number of threads.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
