@@ -373,12 +373,35 @@ impl AgfasArguments {
         .map(|cues| cues.with_scale(self.cue_scale))
     }
 
-    /// Cues of [`despoofing_generator`](Self::despoofing_generator)'s generator and of its first stage
-    /// alone, if there is one.
+    /// Cues of the first stage of `generator` alone and of the generator, used as `config` says.
     ///
     /// # Errors
     ///
-    /// As [`despoofing_generator`](Self::despoofing_generator) and [`Cues::compute`].
+    /// As [`Cues::compute`].
+    pub fn cues_of_generator(
+        &self,
+        generator: &DespoofingGenerator,
+        config: DespoofingConfig,
+        data: &(Captures, RealFaces),
+    ) -> Result<[Cues; 2], String> {
+        let despoofed = self.despoofed_cues("DFG", generator, config.clone(), data)?;
+        let despoofer = Despoofer::new(generator.clone(), config, self.seed);
+        let (captures, faces) = data;
+        let names = ("first stage alone", "first-stage");
+        let settings = despoofer.key();
+        let first_stage =
+            Cues::compute(names, &settings, captures, faces, &self.cache, |pictures| {
+                Ok(despoofer.residuals(pictures, true))
+            })?;
+        Ok([first_stage.with_scale(self.cue_scale), despoofed])
+    }
+
+    /// [`cues_of_generator`](Self::cues_of_generator) of
+    /// [`despoofing_generator`](Self::despoofing_generator)'s, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As those two.
     pub fn generator_cues(
         &self,
         data: &(Captures, RealFaces),
@@ -387,16 +410,8 @@ impl AgfasArguments {
         let Some(generator) = self.despoofing_generator(device)? else {
             return Ok(None);
         };
-        let despoofed = self.despoofed_cues("DFG", &generator, self.despoofing(), data)?;
-        let despoofer = Despoofer::new(generator, self.despoofing(), self.seed);
-        let (captures, faces) = data;
-        let names = ("first stage alone", "first-stage");
-        let settings = despoofer.key();
-        let first_stage =
-            Cues::compute(names, &settings, captures, faces, &self.cache, |pictures| {
-                Ok(despoofer.residuals(pictures, true))
-            })?;
-        Ok(Some([first_stage.with_scale(self.cue_scale), despoofed]))
+        self.cues_of_generator(&generator, self.despoofing(), data)
+            .map(Some)
     }
 
     /// Cues of `source`, or of the generator where none is named.
@@ -417,7 +432,8 @@ impl AgfasArguments {
         match self.generator_cues(data, device)? {
             Some([_, despoofed]) => Ok(despoofed),
             None => Err(
-                "no generator is bundled for the paper's size: name one with --generator, or                  another source of the cue with --source"
+                "no generator is bundled for the paper's size: name one with --generator, or \
+                 another source of the cue with --source"
                     .to_owned(),
             ),
         }

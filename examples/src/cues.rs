@@ -24,7 +24,7 @@ const TENSOR: &str = "residuals";
 pub const HEAT_MAP_TOP: f32 = 0.5;
 
 /// The residuals of one source by sample, `3 x size x size` values in `[-2, 2]` each.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Cues {
     /// Name in tables.
     pub name: String,
@@ -92,6 +92,30 @@ impl Cues {
     #[must_use]
     pub fn with_scale(self, scale: Option<f32>) -> Self {
         Self { scale, ..self }
+    }
+
+    /// The same cues under another name.
+    #[must_use]
+    pub fn renamed(&self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// These residuals less those of `other`, under `name`: of two reconstructions, where they differ.
+    ///
+    /// # Errors
+    ///
+    /// A message if `other` lacks a sample.
+    pub fn less(&self, name: &str, other: &Self) -> Result<Self, String> {
+        let mut difference = self.renamed(name);
+        for (id, residual) in &mut difference.residuals {
+            for (value, minus) in residual.iter_mut().zip(other.residual(id)?) {
+                *value -= minus;
+            }
+        }
+        Ok(difference)
     }
 
     /// Residual of a sample.
@@ -261,6 +285,21 @@ fn write(path: &Path, residuals: &[Vec<f32>], size: usize) -> Result<(), String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_difference_of_cues_is_taken_sample_by_sample() {
+        let cues = |values: [f32; 2]| {
+            let residuals = ["a", "b"].map(str::to_owned).into_iter().zip(values);
+            Cues::from_residuals("cues", 1, residuals.map(|(id, value)| (id, vec![value; 3])))
+        };
+        let difference = cues([0.5, -1.0]).less("difference", &cues([0.25, 1.0]));
+        let difference = difference.unwrap();
+        assert_eq!(difference.residual("a").unwrap(), [0.25; 3]);
+        assert_eq!(difference.residual("b").unwrap(), [-2.0; 3]);
+        let lacking = Cues::from_residuals("one", 1, [("a".to_owned(), vec![0.0; 3])]);
+        let error = difference.less("difference", &lacking).unwrap_err();
+        assert!(error.contains("one: no cue of b"), "{error}");
+    }
 
     #[test]
     fn cues_come_back_rounded_and_damage_is_named() {
