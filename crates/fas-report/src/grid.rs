@@ -237,8 +237,7 @@ fn fit(image: &RgbImage, cell: u32) -> Cow<'_, RgbImage> {
 fn wrap(text: &str, max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        for piece in word.chars().collect::<Vec<_>>().chunks(max) {
-            let piece: String = piece.iter().collect();
+        for piece in pieces(word, max) {
             match lines.last_mut() {
                 Some(line) if line.chars().count() + 1 + piece.chars().count() <= max => {
                     line.push(' ');
@@ -249,6 +248,20 @@ fn wrap(text: &str, max: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A word in pieces of at most `max` characters, cut after `/`, `_` or `-` where a piece has one.
+fn pieces(word: &str, max: usize) -> Vec<String> {
+    let mut left: Vec<char> = word.chars().collect();
+    let mut pieces = Vec::new();
+    while left.len() > max {
+        let joint = left[..max].iter().rposition(|c| "/_-".contains(*c));
+        let rest = left.split_off(joint.map_or(max, |at| at + 1));
+        pieces.push(left.into_iter().collect());
+        left = rest;
+    }
+    pieces.push(left.into_iter().collect());
+    pieces
 }
 
 fn longest<'a>(lines: impl Iterator<Item = &'a String>) -> u32 {
@@ -365,6 +378,7 @@ mod tests {
     fn labels_wrap_at_spaces() {
         assert_eq!(wrap("generated s = 2", 10), ["generated", "s = 2"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("sim-C/mask_paper", 8), ["sim-C/", "mask_", "paper"]);
         assert!(wrap(" ", 3).is_empty());
     }
 }
