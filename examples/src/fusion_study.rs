@@ -283,7 +283,7 @@ fn write(
     Grid::new(pictures.collect())
         .with_title(title)
         .with_columns(["live", "style"].into_iter().chain(names))
-        .with_cell_size(128)
+        .with_cell_size(160)
         .write_png(out.join("pictures.png"))
         .map_err(|error| error.to_string())?;
     let csv = out.join("table.csv");
