@@ -15,6 +15,8 @@ use fas_report::ReportError;
 use fas_sim::SimError;
 use fas_weights::WeightsError;
 
+use crate::interrupt::INTERRUPTED;
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -222,6 +224,29 @@ pub(crate) enum CliError {
         reason: String,
     },
 
+    /// The system does not let the program watch for interrupts.
+    #[error("cannot watch for interrupts: {0}")]
+    Interrupts(io::Error),
+
+    /// A training that someone stopped.
+    #[error(
+        "stopped after step {step} of {steps}; {}",
+        match checkpoint {
+            Some(folder) =>
+                format!("the same command goes on from the checkpoint in {}", folder.display()),
+            None =>
+                "nothing was kept: with --checkpoint FOLDER a stopped training goes on".to_owned(),
+        }
+    )]
+    Stopped {
+        /// Steps taken.
+        step: usize,
+        /// Steps asked for.
+        steps: usize,
+        /// Folder of its checkpoint.
+        checkpoint: Option<PathBuf>,
+    },
+
     /// An output could not be written.
     #[error("cannot write {what}: {source}")]
     Write {
@@ -251,15 +276,12 @@ impl From<DiffusionError> for CliError {
 }
 
 impl CliError {
-    /// 2 for arguments that make no sense, else 1.
+    /// 2 for arguments that make no sense, 130 for an interrupt, else 1.
     pub(crate) fn exit_code(&self) -> u8 {
-        if matches!(
-            self,
-            Self::NamedTwice { .. } | Self::NoIndexOfList | Self::Option { .. }
-        ) {
-            2
-        } else {
-            1
+        match self {
+            Self::NamedTwice { .. } | Self::NoIndexOfList | Self::Option { .. } => 2,
+            Self::Stopped { .. } => INTERRUPTED,
+            _ => 1,
         }
     }
 

@@ -1,10 +1,13 @@
 //! The program `fas`: face anti-spoofing from the command line.
 //!
 //! Each command is one file of `commands/`; this file only reads the arguments and sets the exit
-//! code: 0 for success, 1 for a failure, 2 for arguments that make no sense.
+//! code: 0 for success, 1 for a failure, 2 for arguments that make no sense, 130 for a training that
+//! was interrupted.
 
 mod commands;
+mod dashboard;
 mod error;
+mod interrupt;
 mod output;
 mod progress;
 

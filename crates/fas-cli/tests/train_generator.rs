@@ -4,7 +4,7 @@ mod program;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,28 +34,34 @@ fn training(protocol: &str, more: &str) -> String {
     )
 }
 
-/// Starts a training and kills it, as by `kill -9`, once a checkpoint has some steps.
-fn start_and_kill(folder: &Path, line: &str, checkpoint: &str) {
+/// Step of the checkpoint in `folder`; 0 without one.
+fn step_of(folder: &Path) -> u64 {
+    let text = fs::read_to_string(folder.join("run.json")).unwrap_or_default();
+    let run: Value = serde_json::from_str(&text).unwrap_or_default();
+    run["step"].as_u64().unwrap_or(0)
+}
+
+/// Starts a training and waits until its checkpoint has some steps.
+fn start(folder: &Path, line: &str, checkpoint: &str) -> Child {
     let mut child = Command::new(env!("CARGO_BIN_EXE_fas"))
         .args(line.split_whitespace())
         .current_dir(folder)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let run = folder.join(checkpoint).join("run.json");
     let started = Instant::now();
-    loop {
-        let text = fs::read_to_string(&run).unwrap_or_default();
-        let step =
-            serde_json::from_str::<Value>(&text).map_or(0, |run| run["step"].as_u64().unwrap_or(0));
-        if step >= 3 {
-            break;
-        }
+    while step_of(&folder.join(checkpoint)) < 3 {
         assert!(started.elapsed() < Duration::from_secs(300), "no step");
         assert!(child.try_wait().unwrap().is_none(), "ended by itself");
         thread::sleep(Duration::from_millis(5));
     }
+    child
+}
+
+/// Starts a training and kills it, as by `kill -9`, once a checkpoint has some steps.
+fn start_and_kill(folder: &Path, line: &str, checkpoint: &str) {
+    let mut child = start(folder, line, checkpoint);
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -112,6 +118,29 @@ fn a_generator_is_trained_killed_and_ends_on_the_same_bits() {
     assert!(leaking.errors.contains("sim-C"), "{}", leaking.errors);
     let made = generate("sim-M");
     assert_eq!(made.code, 0, "{}", made.errors);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_a_training_with_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    benchmark(folder);
+    let line = "train generator benchmark/manifest.csv --protocol CI->M --steps 100000 \
+                --encoder-steps 1 --batch 1 --dashboard --out never.safetensors \
+                --checkpoint kept --checkpoint-every 3";
+    let child = start(folder, line, "kept");
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130));
+    let errors = String::from_utf8(ended.stderr).unwrap();
+    let step = step_of(&folder.join("kept"));
+    let said = format!("stopped after step {step} of 100000; the same command goes on from");
+    assert!(errors.contains(&said), "{errors}");
+    assert!(!folder.join("never.safetensors").exists());
 }
 
 #[test]

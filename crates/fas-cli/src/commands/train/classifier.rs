@@ -21,12 +21,15 @@ use fas_jobs::DeviceChoice;
 use fas_metrics::{Evaluation, EvaluationConfig, ThresholdPolicy, evaluate};
 use fas_quality::Brisque;
 
-use super::{protocol_by_name, tell_resumed};
+use super::{Course, Following, protocol_by_name, tell_resumed};
 use crate::commands::storage::Storage;
+use crate::dashboard::StepFigures;
 use crate::error::CliError;
 use crate::output::check_file;
 use crate::progress::Progress;
 
+/// Steps between checkpoints.
+const CHECKPOINT_EVERY: usize = 100;
 /// Pictures that are scored at once.
 const SCORING_BATCH: usize = 64;
 
@@ -92,6 +95,8 @@ pub(crate) struct TrainClassifier {
     /// Folder of a checkpoint, written every 100 steps; a stopped training goes on from it.
     #[arg(long, value_name = "FOLDER")]
     checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    following: Following,
     #[command(flatten)]
     storage: Storage,
     /// Backend.
@@ -249,20 +254,26 @@ impl TrainClassifier {
             trainer = trainer.resume(folder)?;
             tell_resumed(trainer.steps_taken());
         }
-        {
-            let progress = Progress::of_steps("training", self.steps as usize);
-            (0..trainer.steps_taken()).for_each(|_| progress.step());
-            while !trainer.is_done() {
+        let folder = self.checkpoint.as_deref();
+        Course::new(
+            self.steps as usize,
+            folder,
+            CHECKPOINT_EVERY,
+            &self.following,
+        )
+        .run(
+            &mut trainer,
+            ClassifierTrainer::steps_taken,
+            |trainer| {
                 let report = trainer.step()?;
-                progress.say(&format!("training, loss {:.3}", report.loss));
-                progress.step();
-                if let Some(folder) = &self.checkpoint
-                    && trainer.steps_taken().is_multiple_of(100)
-                {
-                    trainer.checkpoint(folder)?;
-                }
-            }
-        }
+                Ok(StepFigures::new(report.loss)
+                    .with("classification", report.classification)
+                    .with("triplet", report.triplet)
+                    .with("adversarial", report.adversarial)
+                    .with("similarity", report.similarity))
+            },
+            |trainer, folder| Ok(trainer.checkpoint(folder)?),
+        )?;
 
         let classifier = trainer.classifier();
         let scored = |samples: &[Sample]| -> Result<_, CliError> {

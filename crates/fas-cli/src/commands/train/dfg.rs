@@ -20,8 +20,9 @@ use fas_dfg::{
 use fas_jobs::DeviceChoice;
 use image::RgbImage;
 
-use super::{Course, protocol_by_name, tell_resumed};
+use super::{Course, Following, protocol_by_name, tell_resumed};
 use crate::commands::storage::Storage;
+use crate::dashboard::StepFigures;
 use crate::error::CliError;
 use crate::output::{check_file, check_parent};
 use crate::progress::Progress;
@@ -90,6 +91,8 @@ pub(crate) struct TrainDfg {
     /// Folder of a checkpoint, written every 250 steps; a stopped training goes on from it.
     #[arg(long, value_name = "FOLDER")]
     checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    following: Following,
     #[command(flatten)]
     storage: Storage,
     /// Backend.
@@ -205,10 +208,11 @@ impl TrainDfg {
             trainer = trainer.resume(folder)?;
             tell_resumed(trainer.steps_taken());
         }
-        Course::new(steps, self.checkpoint.as_deref(), CHECKPOINT_EVERY).run(
+        let folder = self.checkpoint.as_deref();
+        Course::new(steps, folder, CHECKPOINT_EVERY, &self.following).run(
             &mut trainer,
             DespoofingTrainer::steps_taken,
-            |trainer| Ok(trainer.step(faces)?.loss),
+            |trainer| Ok(StepFigures::new(trainer.step(faces)?.loss)),
             |trainer, folder| Ok(trainer.checkpoint(folder)?),
         )?;
         Ok(trainer.averaged())

@@ -17,8 +17,9 @@ use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks};
 use fas_jobs::DeviceChoice;
 
 use self::triplets::Triplets;
-use super::{Course, protocol_by_name, tell_resumed};
+use super::{Course, Following, protocol_by_name, tell_resumed};
 use crate::commands::storage::Storage;
+use crate::dashboard::StepFigures;
 use crate::error::CliError;
 use crate::output::check_file;
 use crate::progress::Progress;
@@ -89,6 +90,8 @@ pub(crate) struct TrainGenerator {
     #[arg(long, value_name = "STEPS", default_value_t = 250, requires = "checkpoint",
           value_parser = clap::value_parser!(u32).range(1..))]
     checkpoint_every: u32,
+    #[command(flatten)]
+    following: Following,
     #[command(flatten)]
     storage: Storage,
     /// Backend.
@@ -212,12 +215,13 @@ impl TrainGenerator {
             tell_resumed(trainer.steps_taken());
         }
         let every = self.checkpoint_every as usize;
-        Course::new(self.steps as usize, folder, every).run(
+        Course::new(self.steps as usize, folder, every, &self.following).run(
             &mut trainer,
             GeneratorTrainer::steps_taken,
             |trainer| {
                 let batch = triplets.batch(self.batch as usize, trainer.steps_taken(), device);
-                Ok(trainer.step(batch)?.loss)
+                let report = trainer.step(batch)?;
+                Ok(StepFigures::new(report.loss).with("gradient norm", report.gradient_norm))
             },
             |trainer, folder| Ok(trainer.checkpoint(folder)?),
         )?;
