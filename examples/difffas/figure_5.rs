@@ -8,7 +8,7 @@
 //! Expected: one row a fusion, and a grid of pictures. Four generators learn the eight styles of sim-C from
 //! the same triplets in the same steps; edits of people of the London Set are judged by an independent
 //! style classifier, by MobileFaceNet and by BRISQUE.
-//! Not run in full yet: docs/results.md has no row of it.
+//! Measured: 250 steps tell the fusions not apart (docs/results.md). Six minutes on one core.
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Expected: the paper's rows, and below them HTER at 0.5 and AUC between two simulated domains.
-//! Not run in full yet: docs/results.md has no row of it.
+//! Measured: no difference beyond the intervals in HTER (docs/results.md). 25 minutes on one busy core.
 
 use std::time::Instant;
 
