@@ -15,12 +15,14 @@
 //! error. Sizes are checked against the file before memory is taken.
 
 mod error;
+mod folder;
 mod foreign;
 mod load;
 mod pytorch;
 mod save;
 
 pub use error::WeightsError;
+pub use folder::{find_folder, replace_folder};
 pub use foreign::{ForeignTensor, ParamSite};
 pub use load::{Weights, load_module, read_checkpoint, read_weights};
 pub use pytorch::{PyTorchProblem, read_pytorch};

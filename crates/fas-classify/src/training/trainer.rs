@@ -6,6 +6,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
+use fas_weights::{find_folder, replace_folder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -281,28 +282,20 @@ impl<'a, B: Backbone> ClassifierTrainer<'a, B> {
         };
         let io = |error: std::io::Error| failed(error.to_string());
         let record = |error: burn::store::RecordError| failed(error.to_string());
-        let partial = folder.with_extension("partial");
-        let _ = std::fs::remove_dir_all(&partial);
-        std::fs::create_dir_all(&partial).map_err(io)?;
-        let networks = self.networks.clone().valid();
-        networks
-            .save_file(partial.join("networks.bpk"))
-            .map_err(record)?;
-        self.optimiser
-            .save(partial.join("optimiser.bpk"))
-            .map_err(record)?;
-        let position = self.random.get_word_pos().to_string();
-        TrainerState::new(self.step, position, self.config.clone())
-            .save(partial.join("state.json"))
-            .map_err(io)?;
-        let old = folder.with_extension("old");
-        if folder.exists() {
-            let _ = std::fs::remove_dir_all(&old);
-            std::fs::rename(folder, &old).map_err(io)?;
-        }
-        std::fs::rename(&partial, folder).map_err(io)?;
-        let _ = std::fs::remove_dir_all(&old);
-        Ok(())
+        let fill = |partial: &Path| {
+            let networks = self.networks.clone().valid();
+            networks
+                .save_file(partial.join("networks.bpk"))
+                .map_err(record)?;
+            self.optimiser
+                .save(partial.join("optimiser.bpk"))
+                .map_err(record)?;
+            let position = self.random.get_word_pos().to_string();
+            TrainerState::new(self.step, position, self.config.clone())
+                .save(partial.join("state.json"))
+                .map_err(io)
+        };
+        replace_folder(folder, fill, io)
     }
 
     /// Goes on from a checkpoint of the same configuration, if there is one: the weights that follow
@@ -312,16 +305,9 @@ impl<'a, B: Backbone> ClassifierTrainer<'a, B> {
     ///
     /// [`ClassifyError::Checkpoint`] if the checkpoint is damaged or of another configuration.
     pub fn resume(mut self, folder: &Path) -> Result<Self, ClassifyError> {
-        // A kill between the two renames leaves only the older one.
-        let old = folder.with_extension("old");
-        let folder = if folder.exists() || !old.exists() {
-            folder.to_owned()
-        } else {
-            old
-        };
-        if !folder.exists() {
+        let Some(folder) = find_folder(folder) else {
             return Ok(self);
-        }
+        };
         let failed = |reason: String| ClassifyError::Checkpoint {
             path: folder.clone(),
             reason,

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use fas_weights::{find_folder, replace_folder};
+
 use crate::DfgError;
 
 /// Writes a checkpoint: `write` fills a folder of another name, which then takes the place of
@@ -16,33 +18,18 @@ pub(crate) fn write_checkpoint(
         reason,
     };
     let io = |error: std::io::Error| failed(error.to_string());
-    let partial = folder.with_extension("partial");
-    let _ = std::fs::remove_dir_all(&partial);
-    std::fs::create_dir_all(&partial).map_err(io)?;
-    write(&partial).map_err(failed)?;
-    std::fs::write(partial.join("step"), step.to_string()).map_err(io)?;
-    let old = folder.with_extension("old");
-    let _ = std::fs::remove_dir_all(&old);
-    if folder.exists() {
-        std::fs::rename(folder, &old).map_err(io)?;
-    }
-    std::fs::rename(&partial, folder).map_err(io)?;
-    let _ = std::fs::remove_dir_all(&old);
-    Ok(())
+    let fill = |partial: &Path| {
+        write(partial).map_err(failed)?;
+        std::fs::write(partial.join("step"), step.to_string()).map_err(io)
+    };
+    replace_folder(folder, fill, io)
 }
 
 /// The folder to resume from and the steps taken there, if there is a checkpoint.
 pub(crate) fn find_checkpoint(folder: &Path) -> Result<Option<(PathBuf, usize)>, DfgError> {
-    // A kill between the two renames leaves only the older one.
-    let old = folder.with_extension("old");
-    let folder = if folder.exists() || !old.exists() {
-        folder.to_owned()
-    } else {
-        old
-    };
-    if !folder.exists() {
+    let Some(folder) = find_folder(folder) else {
         return Ok(None);
-    }
+    };
     let failed = |reason: String| DfgError::Checkpoint {
         path: folder.clone(),
         reason,
@@ -60,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interrupted_exchange_leaves_the_older_one() {
+    fn a_checkpoint_is_found_with_its_step() {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("checkpoint");
         assert!(find_checkpoint(&folder).unwrap().is_none());
@@ -68,15 +55,5 @@ mod tests {
         std::fs::rename(&folder, folder.with_extension("old")).unwrap();
         let (found, step) = find_checkpoint(&folder).unwrap().unwrap();
         assert_eq!((found, step), (folder.with_extension("old"), 7));
-    }
-
-    #[test]
-    fn a_failed_write_keeps_the_older_one() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = place.path().join("checkpoint");
-        write_checkpoint(&folder, 3, |_| Ok(())).unwrap();
-        let error = write_checkpoint(&folder, 4, |_| Err("disk full".to_owned())).unwrap_err();
-        assert!(error.to_string().contains("disk full"), "{error}");
-        assert_eq!(find_checkpoint(&folder).unwrap().unwrap().1, 3);
     }
 }

@@ -1,11 +1,9 @@
-//! Folders that hold a training run, written so that a kill at any moment leaves a whole one.
-//!
-//! A checkpoint is written beside the old one (`.partial`), flushed to the disk, and takes its place by
-//! renaming; the old one is away (`.old`) only between two renames, and is found there.
+//! Folders that hold a training run: its files, and its configuration and step as JSON.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
+use fas_weights::replace_folder;
 use serde_json::Value;
 
 use crate::DiffusionError;
@@ -20,14 +18,6 @@ fn failed(path: &Path, reason: impl ToString) -> DiffusionError {
     }
 }
 
-/// The folder that [`write`] left, if any: where it belongs, or where a kill between two renames left
-/// the older one.
-pub(super) fn find(folder: &Path) -> Option<PathBuf> {
-    [folder.to_owned(), folder.with_extension("old")]
-        .into_iter()
-        .find(|place| place.is_dir())
-}
-
 /// Writes a checkpoint: `save` puts its files into the folder it is given.
 pub(super) fn write(
     folder: &Path,
@@ -35,31 +25,11 @@ pub(super) fn write(
     save: impl FnOnce(&Path) -> Result<(), DiffusionError>,
 ) -> Result<(), DiffusionError> {
     let io = |error: std::io::Error| failed(folder, error);
-    let (partial, old) = (
-        folder.with_extension("partial"),
-        folder.with_extension("old"),
-    );
-    remove(&partial).map_err(io)?;
-    fs::create_dir_all(&partial).map_err(io)?;
-    save(&partial)?;
-    fs::write(partial.join(RUN), format!("{run:#}\n")).map_err(io)?;
-    for entry in fs::read_dir(&partial).map_err(io)? {
-        let file = File::open(entry.map_err(io)?.path()).map_err(io)?;
-        file.sync_all().map_err(io)?;
-    }
-    if folder.exists() {
-        remove(&old).map_err(io)?;
-        fs::rename(folder, &old).map_err(io)?;
-    }
-    fs::rename(&partial, folder).map_err(io)?;
-    remove(&old).map_err(io)
-}
-
-fn remove(folder: &Path) -> std::io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    let fill = |partial: &Path| {
+        save(partial)?;
+        fs::write(partial.join(RUN), format!("{run:#}\n")).map_err(io)
+    };
+    replace_folder(folder, fill, io)
 }
 
 /// Reads what [`write`] was given as `run`.
@@ -115,27 +85,5 @@ mod tests {
             "{text}"
         );
         assert!(check_configuration(Path::new("run"), &stored, &stored).is_ok());
-    }
-
-    #[test]
-    fn a_failed_write_leaves_the_older_checkpoint() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = place.path().join("run");
-        write(&folder, &json!({"step": 1}), |_| Ok(())).unwrap();
-        let full = write(&folder, &json!({"step": 2}), |partial| {
-            fs::write(partial.join("half"), "half").unwrap();
-            Err(failed(partial, "no space left"))
-        });
-        assert!(full.is_err());
-        let found = find(&folder).unwrap();
-        assert_eq!(read_run(&found).unwrap(), json!({"step": 1}));
-        // The next one is not disturbed by what lies about.
-        write(&folder, &json!({"step": 3}), |_| Ok(())).unwrap();
-        assert_eq!(read_run(&folder).unwrap(), json!({"step": 3}));
-        assert!(!folder.with_extension("partial").exists());
-        // Killed between the two renames.
-        fs::rename(&folder, folder.with_extension("old")).unwrap();
-        let found = find(&folder).unwrap();
-        assert_eq!(read_run(&found).unwrap(), json!({"step": 3}));
     }
 }

@@ -7,6 +7,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Int, Tensor, TensorData};
 use fas_data::{AdmittedSamples, TrainingPurpose};
+use fas_weights::find_folder;
 use rand::RngExt;
 use serde_json::{Value, json};
 
@@ -325,7 +326,7 @@ impl GeneratorTrainer {
 
     /// Whether [`resume`](Self::resume) would find a checkpoint, style encoder included, in `folder`.
     pub fn has_checkpoint(folder: &Path) -> bool {
-        checkpoint::find(folder).is_some()
+        find_folder(folder).is_some()
     }
 
     /// Goes on from a checkpoint of the same configuration, if there is one: on a CPU, the weights that
@@ -336,7 +337,7 @@ impl GeneratorTrainer {
     /// [`DiffusionError::CheckpointConfiguration`] if the checkpoint is of another configuration,
     /// [`DiffusionError::Checkpoint`] if it is damaged.
     pub fn resume(mut self, folder: &Path) -> Result<Self, DiffusionError> {
-        let Some(folder) = checkpoint::find(folder) else {
+        let Some(folder) = find_folder(folder) else {
             return Ok(self);
         };
         let failed = |reason: String| DiffusionError::Checkpoint {
