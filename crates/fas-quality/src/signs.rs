@@ -55,13 +55,28 @@ impl SignLine {
 
     /// Blocks `start..end` of either row, moved by `shift` columns.
     #[inline(always)]
-    fn blocks(&self, shift: isize, start: usize, end: usize) -> [&[[u8; LANES]]; 2] {
+    fn blocks(&self, shift: isize, start: usize, end: usize) -> Blocks<'_> {
         let first = START.wrapping_add_signed(shift);
-        [&self.nonzero, &self.negative].map(|row| {
-            row[first + start * LANES..first + end * LANES]
-                .as_chunks::<LANES>()
-                .0
-        })
+        let range = first + start * LANES..first + end * LANES;
+        Blocks {
+            nonzero: self.nonzero[range.clone()].as_chunks().0,
+            negative: self.negative[range].as_chunks().0,
+        }
+    }
+}
+
+/// Signs of a part of a row.
+#[derive(Clone, Copy)]
+struct Blocks<'a> {
+    nonzero: &'a [[u8; LANES]],
+    negative: &'a [[u8; LANES]],
+}
+
+impl<'a> Blocks<'a> {
+    /// Block `i` of either kind.
+    #[inline(always)]
+    fn at(self, i: usize) -> [&'a [u8; LANES]; 2] {
+        [&self.nonzero[i], &self.negative[i]]
     }
 }
 
@@ -114,15 +129,18 @@ impl SignSums {
             let end = blocks.min(start + self.blocks_left);
             self.blocks_left -= end - start;
             let centre = row.blocks(0, start, end);
-            let neighbours = [
-                row.blocks(-1, start, end),
-                above.blocks(0, start, end),
-                above.blocks(-1, start, end),
-                above.blocks(1, start, end),
-            ];
-            for (lanes, neighbour) in self.lanes.iter_mut().zip(neighbours) {
-                lanes.add(centre, neighbour);
+            let (left, up) = (row.blocks(-1, start, end), above.blocks(0, start, end));
+            let (up_left, up_right) = (above.blocks(-1, start, end), above.blocks(1, start, end));
+            // All four at once, since loads take most of the time.
+            let [mut a, mut b, mut c, mut d] = self.lanes;
+            for i in 0..centre.nonzero.len() {
+                let block = centre.at(i);
+                a.add(block, left.at(i));
+                b.add(block, up.at(i));
+                c.add(block, up_left.at(i));
+                d.add(block, up_right.at(i));
             }
+            self.lanes = [a, b, c, d];
             start = end;
         }
     }
@@ -150,20 +168,13 @@ fn total(lanes: [u8; LANES]) -> u64 {
 }
 
 impl SignLanes {
+    /// Adds a block of products of `a` and `b`.
     #[inline(always)]
-    fn add(&mut self, [an, am]: [&[[u8; LANES]]; 2], [bn, bm]: [&[[u8; LANES]]; 2]) {
-        let Self {
-            nonzero: mut all,
-            mut left,
-        } = *self;
-        let (am, bn, bm) = (&am[..an.len()], &bn[..an.len()], &bm[..an.len()]);
-        for i in 0..an.len() {
-            let nonzero: [u8; LANES] = std::array::from_fn(|j| an[i][j] & bn[i][j]);
-            let opposite: [u8; LANES] = std::array::from_fn(|j| am[i][j] ^ bm[i][j]);
-            all = std::array::from_fn(|j| all[j] + nonzero[j]);
-            left = std::array::from_fn(|j| left[j] + (nonzero[j] & opposite[j]));
-        }
-        *self = Self { nonzero: all, left };
+    fn add(&mut self, [an, am]: [&[u8; LANES]; 2], [bn, bm]: [&[u8; LANES]; 2]) {
+        let nonzero: [u8; LANES] = std::array::from_fn(|j| an[j] & bn[j]);
+        let opposite: [u8; LANES] = std::array::from_fn(|j| am[j] ^ bm[j]);
+        self.nonzero = std::array::from_fn(|j| self.nonzero[j] + nonzero[j]);
+        self.left = std::array::from_fn(|j| self.left[j] + (nonzero[j] & opposite[j]));
     }
 }
 

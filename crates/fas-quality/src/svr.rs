@@ -21,9 +21,18 @@ pub(crate) struct Svr {
     rho: f64,
     /// Lowest and highest value of each feature in the training data.
     ranges: [[f64; 2]; NUM_FEATURES],
-    coefficients: Vec<f64>,
-    /// Feature by feature, so that all distances grow side by side in vector registers.
-    vectors: Vec<f64>,
+    groups: Vec<Group>,
+}
+
+/// Support vectors that stand side by side in a group.
+const GROUP: usize = 16;
+
+/// A few support vectors, feature by feature, so that their distances grow side by side in vector
+/// registers; they start at a cache line. The last group is filled up with coefficients of zero.
+#[repr(align(64))]
+struct Group {
+    vectors: [[f64; GROUP]; NUM_FEATURES],
+    coefficients: [f64; GROUP],
 }
 
 impl Svr {
@@ -36,14 +45,26 @@ impl Svr {
         let mut next = || numbers.next().expect("data/brisque.f64 is complete");
         let (gamma, rho) = (next(), next());
         let ranges = std::array::from_fn(|_| [next(), next()]);
-        let coefficients = (0..NUM_VECTORS).map(|_| next()).collect();
-        let vectors = (0..NUM_FEATURES * NUM_VECTORS).map(|_| next()).collect();
+        let empty = || Group {
+            vectors: [[0.0; GROUP]; NUM_FEATURES],
+            coefficients: [0.0; GROUP],
+        };
+        let mut groups: Vec<_> = std::iter::repeat_with(empty)
+            .take(NUM_VECTORS.div_ceil(GROUP))
+            .collect();
+        for i in 0..NUM_VECTORS {
+            groups[i / GROUP].coefficients[i % GROUP] = next();
+        }
+        for k in 0..NUM_FEATURES {
+            for i in 0..NUM_VECTORS {
+                groups[i / GROUP].vectors[k][i % GROUP] = next();
+            }
+        }
         Self {
             gamma,
             rho,
             ranges,
-            coefficients,
-            vectors,
+            groups,
         }
     }
 
@@ -77,16 +98,23 @@ impl WithSimd for KernelSum<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) -> f64 {
         let Self { model, point } = self;
-        let mut terms = [0.0; NUM_VECTORS];
-        for (&p, column) in point.iter().zip(model.vectors.as_chunks::<NUM_VECTORS>().0) {
-            for (distance, v) in terms.iter_mut().zip(column) {
-                *distance += (p - v) * (p - v);
+        let mut sum = 0.0;
+        for group in &model.groups {
+            let mut terms = [0.0; GROUP];
+            for (&p, column) in point.iter().zip(&group.vectors) {
+                for (distance, v) in terms.iter_mut().zip(column) {
+                    *distance += (p - v) * (p - v);
+                }
+            }
+            for (term, c) in terms.iter_mut().zip(&group.coefficients) {
+                *term = c * exp_negative(model.gamma * *term);
+            }
+            // One after the other, while the next group is on its way from the cache.
+            for term in terms {
+                sum += term;
             }
         }
-        for (term, c) in terms.iter_mut().zip(&model.coefficients) {
-            *term = c * exp_negative(model.gamma * *term);
-        }
-        terms.iter().sum()
+        sum
     }
 }
 
@@ -145,12 +173,14 @@ mod tests {
         assert_eq!((model.gamma, model.rho), (0.05, -153.591));
         assert_eq!(model.ranges[0], [0.338, 10.0]);
         assert_eq!(model.ranges[35], [0.001118, 0.370399]);
-        assert_eq!(model.coefficients[..3], [-1024.0, -1024.0, 1024.0]);
+        let first = &model.groups[0];
+        assert_eq!(first.coefficients[..3], [-1024.0, -1024.0, 1024.0]);
         // First entries of the first two support vectors, and the last of the first.
-        assert_eq!(model.vectors[..2], [-0.596978, -0.747257]);
-        assert_eq!(model.vectors[35 * NUM_VECTORS], -0.191255);
+        assert_eq!(first.vectors[0][..2], [-0.596978, -0.747257]);
+        assert_eq!(first.vectors[35][0], -0.191255);
         // The constraint of the dual problem.
-        assert!(model.coefficients.iter().sum::<f64>().abs() < 1e-2);
+        let coefficients = model.groups.iter().flat_map(|group| group.coefficients);
+        assert!(coefficients.sum::<f64>().abs() < 1e-2);
     }
 
     #[test]

@@ -106,11 +106,6 @@ impl<S: Simd> Sweep<S> {
                 &self.zeros
             }
         });
-        let centre = if y == 0 {
-            &self.zeros
-        } else {
-            self.band.line(y - 1)
-        };
         let [even, odd] = &mut self.columns;
         let (next, columns) = if y.is_multiple_of(2) {
             (even, odd)
@@ -122,7 +117,7 @@ impl<S: Simd> Sweep<S> {
         } else {
             &mut self.coefficients.line
         };
-        passes(self.simd, self.weights, rows, next, centre, columns, out);
+        passes(self.simd, self.weights, rows, next, columns, out);
         match y {
             0 => {}
             1 => {
@@ -157,13 +152,14 @@ impl<S: Simd> WithSimd for Step<'_, S> {
     }
 }
 
+/// Vertical pass of the middle of `rows` into `next`, and horizontal pass of the row above it from
+/// `columns` into `out`.
 #[inline(always)]
 fn passes<S: Simd>(
     simd: S,
     weights: [S::f32s; RADIUS + 1],
     rows: [&Line; SIDE],
     next: &mut Columns,
-    centre: &Line,
     columns: &Columns,
     out: &mut Line,
 ) {
@@ -172,7 +168,6 @@ fn passes<S: Simd>(
     let n = out.len() - 1;
     let next_mean = &mut next.mean.vectors_mut::<S>()[..n];
     let next_variance = &mut next.variance.vectors_mut::<S>()[..n];
-    let centre = &centre.vectors::<S>(0)[..n];
     // Named one by one: behind an index the compiler loses their lengths, and with them the speed.
     let row = |k: usize| &rows[k].vectors::<S>(0)[..n];
     let (r0, r1, r2, r3, r4, r5, r6) = (row(0), row(1), row(2), row(3), row(4), row(5), row(6));
@@ -189,8 +184,8 @@ fn passes<S: Simd>(
         out[i] = normalise(simd, pending);
         let means = [m0[i], m1[i], m2[i], m3[i], m4[i], m5[i], m6[i]];
         let variances = [v0[i], v1[i], v2[i], v3[i], v4[i], v5[i], v6[i]];
-        pending = horizontal(simd, &weights, centre[i], means, variances);
         let column = [r0[i], r1[i], r2[i], r3[i], r4[i], r5[i], r6[i]];
+        pending = horizontal(simd, &weights, column[RADIUS - 1], means, variances);
         (next_mean[i], next_variance[i]) = vertical(simd, &weights, column);
     }
     out[n] = normalise(simd, pending);
