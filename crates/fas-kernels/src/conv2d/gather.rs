@@ -66,6 +66,11 @@ impl Target {
             column_step: 1,
         }
     }
+
+    /// The first row of the plane that the grid fills, if it skips rows.
+    pub(crate) fn first_row(&self) -> usize {
+        2 * self.start / self.row_step
+    }
 }
 
 /// Part of the outputs, all of which see the same taps.

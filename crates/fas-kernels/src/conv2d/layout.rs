@@ -127,18 +127,21 @@ impl PaddedLayout {
 
     /// Writes one plane, zeros included.
     pub(crate) fn fill(&self, source: &[f32], padded: &mut [f32]) {
+        padded.fill(0.0);
+        self.fill_pixels(source, padded);
+    }
+
+    /// Writes the pixels of one plane into a copy whose zeros are there.
+    pub(crate) fn fill_pixels(&self, source: &[f32], padded: &mut [f32]) {
         let [height, width] = self.source;
         match (self.phases, self.step) {
             (1, 1) => {
-                // Zeros: up to the first pixel, after each row, and whatever is left.
                 let first = self.lead + self.lead * self.row;
-                padded[..first].fill(0.0);
-                let rows = padded[first..].chunks_exact_mut(self.row);
-                for (to, from) in rows.zip(source.chunks_exact(width)) {
-                    to[..width].copy_from_slice(from);
-                    to[width..].fill(0.0);
-                }
-                padded[first + height * self.row..].fill(0.0);
+                copy_rows(
+                    [height, width],
+                    (source, width),
+                    (&mut padded[first..], self.row),
+                );
             }
             (1, step) => {
                 let rows = padded.chunks_exact_mut(self.row);
@@ -155,7 +158,40 @@ impl PaddedLayout {
     }
 }
 
-/// Splits a plane into the four phases of stride 2.
+/// Copies `rows` rows of `width` values; either side's rows are so many floats apart.
+#[inline(always)]
+pub(crate) fn copy_rows(
+    [rows, width]: [usize; 2],
+    from: (&[f32], usize),
+    to: (&mut [f32], usize),
+) {
+    // A width that the compiler knows is a move or two, any other a call.
+    match width {
+        4 => copy_rows_of::<4>(rows, from, to),
+        8 => copy_rows_of::<8>(rows, from, to),
+        16 => copy_rows_of::<16>(rows, from, to),
+        32 => copy_rows_of::<32>(rows, from, to),
+        _ => {
+            for y in 0..rows {
+                let from = &from.0[y * from.1..][..width];
+                to.0[y * to.1..][..width].copy_from_slice(from);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn copy_rows_of<const N: usize>(
+    rows: usize,
+    (from, from_step): (&[f32], usize),
+    (to, to_step): (&mut [f32], usize),
+) {
+    for y in 0..rows {
+        to[y * to_step..][..N].copy_from_slice(&from[y * from_step..][..N]);
+    }
+}
+
+/// Splits a plane into the four phases of stride 2, whose zeros are there.
 struct Split<'a> {
     layout: &'a PaddedLayout,
     source: &'a [f32],
@@ -175,7 +211,6 @@ impl WithSimd for Split<'_> {
             ..
         } = *self.layout;
         let phase = plane / 4;
-        self.padded.fill(0.0);
         for (y, line) in self.source.chunks_exact(width).enumerate() {
             // Padded row `y + 1` and column `x + 1`: even sources fall into odd phases.
             let start = (y + 1) % 2 * 2 * phase + y.div_ceil(2) * row;
