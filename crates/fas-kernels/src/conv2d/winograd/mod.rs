@@ -19,6 +19,7 @@ use rayon::prelude::*;
 use self::phases::Phases;
 use self::transform::{Four, Minimal, Two};
 use self::weight::TransformedWeight;
+use super::layout::copy_rows;
 use crate::product::{self, Columns, PanelTask, ROWS, panel};
 use crate::scratch::Scratch;
 
@@ -92,11 +93,15 @@ impl Winograd<'_> {
         let batch_size = output.len() / (channels_out * self.size[0] * self.size[1]);
         let [rows, columns] = self.size.map(|size| size.div_ceil(form.side()));
         let threads = rayon::current_num_threads();
-        if batch_size * rows * columns <= FEW_TILES {
+        let tiles = batch_size * rows * columns;
+        let few = tiles <= FEW_TILES;
+        // With few tiles nothing is worth waiting for: each task transforms all inputs, or all weights.
+        if few && (batch_size < threads || tiles < channels_out) {
             return self.by_channels(form, output, threads);
         }
-        // A task is a band of an image, or some small images; two a thread at least.
-        let share = (batch_size * rows * columns).div_ceil(2 * threads);
+        // A task is a band of an image, or some small images; two a thread at least, or one if they
+        // transform the weights.
+        let share = tiles.div_ceil(if few { threads } else { 2 * threads });
         let block = form.block_tiles().min(share);
         let band = (block / columns).clamp(1, rows);
         let images = (block / (rows * columns)).clamp(1, batch_size.div_ceil(threads));
@@ -111,13 +116,13 @@ impl Winograd<'_> {
                 outputs.push(part);
             }
         }
-        let weight = TransformedWeight::new(&self.weight, form);
+        let weight = (!few).then(|| TransformedWeight::new(&self.weight, form));
         self.run_tasks(outputs, |t, outputs| {
             let (image, row) = (t / bands * images, t % bands * band);
             Task {
                 operands: self,
                 form,
-                weight: Some(&weight),
+                weight: weight.as_ref(),
                 images: image..image + outputs.len() / channels_out,
                 rows: row..(row + band).min(rows),
                 channels: 0..channels_out,
@@ -311,64 +316,106 @@ impl Task<'_> {
             for (p, c) in channels.clone().enumerate() {
                 let bias = self.operands.bias.map_or(0.0, |bias| bias[c]);
                 let at = image * self.channels.len() + c - self.channels.start;
-                for (r, to) in self.outputs[at].chunks_mut(M * width).enumerate() {
-                    let tile = (image * self.rows.len() + r) * columns;
-                    let from = &products.values[p * products.stride + tile..];
-                    finite &= output_row::<S, F, M, N>(simd, from, products.place, bias, to, width);
+                let tile = image * self.rows.len() * columns;
+                finite &= OutputRows {
+                    products: &products.values[p * products.stride + tile..],
+                    place: products.place,
+                    bias,
+                    output: &mut *self.outputs[at],
+                    width,
                 }
+                .run::<S, F, M, N>(simd);
             }
         }
         finite
     }
 }
 
-/// `A^T m A` of one row of tiles of one channel: up to `M` rows of `width` outputs. Whether all are
-/// finite.
-#[inline(always)]
-fn output_row<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(
-    simd: S,
-    products: &[f32],
-    stride: usize,
+/// Rows of outputs of one channel.
+struct OutputRows<'a> {
+    /// Of their tiles, one row of tiles after the other; the places `place` floats apart.
+    products: &'a [f32],
+    place: usize,
     bias: f32,
-    output: &mut [f32],
+    /// `[rows, width]`
+    output: &'a mut [f32],
     width: usize,
-) -> bool {
-    const EXPONENT: u32 = 0x7F80_0000;
-    let zero = simd.splat_f32s(0.0);
-    let bias = simd.splat_f32s(bias);
-    for x in (0..width.div_ceil(M)).step_by(S::F32_LANES) {
-        let mut columns = [[zero; M]; N];
-        for (dx, column) in columns.iter_mut().enumerate() {
-            let mut values = [zero; N];
-            for (dy, value) in values.iter_mut().enumerate() {
-                let from = &products[(N * dy + dx) * stride + x..][..S::F32_LANES];
-                *value = S::as_simd_f32s(from).0[0];
+}
+
+impl OutputRows<'_> {
+    /// `A^T m A` of all tiles; whether all outputs are finite.
+    #[inline(always)]
+    fn run<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(mut self, simd: S) -> bool {
+        const EXPONENT: u32 = 0x7F80_0000;
+        let columns = self.width.div_ceil(M);
+        let rows = (self.output.len() / self.width).div_ceil(M);
+        if columns < LANES {
+            // A vector holds several rows of tiles.
+            self.line::<S, F, M, N>(simd, 0..rows * columns);
+        } else {
+            for r in 0..rows {
+                self.line::<S, F, M, N>(simd, r * columns..(r + 1) * columns);
             }
-            *column = F::output(simd, values);
         }
-        for (dy, output) in output.chunks_exact_mut(width).enumerate() {
-            let mut row = [zero; N];
-            for (value, column) in row.iter_mut().zip(&columns) {
-                *value = column[dy];
+        let largest = self.output.iter().fold(0, |largest, value| {
+            (value.to_bits() & EXPONENT).max(largest)
+        });
+        largest < EXPONENT
+    }
+
+    /// The outputs of `tiles`.
+    #[inline(always)]
+    fn line<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        tiles: Range<usize>,
+    ) {
+        let zero = simd.splat_f32s(0.0);
+        let bias = simd.splat_f32s(self.bias);
+        for first in tiles.clone().step_by(S::F32_LANES) {
+            let mut columns = [[zero; M]; N];
+            for (dx, column) in columns.iter_mut().enumerate() {
+                let mut values = [zero; N];
+                for (dy, value) in values.iter_mut().enumerate() {
+                    let at = (N * dy + dx) * self.place + first;
+                    *value = S::as_simd_f32s(&self.products[at..][..S::F32_LANES]).0[0];
+                }
+                *column = F::output(simd, values);
             }
-            let mut parts = [[0.0_f32; LANES]; M];
-            for (part, value) in parts.iter_mut().zip(F::output(simd, row)) {
-                let (to, _) = S::as_mut_simd_f32s(&mut part[..S::F32_LANES]);
-                to[0] = simd.add_f32s(value, bias);
-            }
-            let last = width.min(M * (x + S::F32_LANES));
-            let (tiles, rest) = output[M * x..last].as_chunks_mut::<M>();
-            for (i, tile) in tiles.iter_mut().enumerate() {
-                *tile = core::array::from_fn(|j| parts[j][i]);
-            }
-            let whole = tiles.len();
-            for (value, part) in rest.iter_mut().zip(&parts) {
-                *value = part[whole];
+            let last = tiles.end.min(first + S::F32_LANES);
+            for dy in 0..M {
+                let mut row = [zero; N];
+                for (value, column) in row.iter_mut().zip(&columns) {
+                    *value = column[dy];
+                }
+                let mut parts = [[0.0_f32; LANES]; M];
+                for (part, value) in parts.iter_mut().zip(F::output(simd, row)) {
+                    let (to, _) = S::as_mut_simd_f32s(&mut part[..S::F32_LANES]);
+                    to[0] = simd.add_f32s(value, bias);
+                }
+                let line: [[f32; M]; LANES] =
+                    core::array::from_fn(|i| core::array::from_fn(|j| parts[j][i]));
+                self.write::<M>(first..last, dy, line.as_flattened());
             }
         }
     }
-    let largest = output.iter().fold(0, |largest, value| {
-        (value.to_bits() & EXPONENT).max(largest)
-    });
-    largest < EXPONENT
+
+    /// Writes `line`, row `dy` of each of `tiles`.
+    #[inline(always)]
+    fn write<const M: usize>(&mut self, tiles: Range<usize>, dy: usize, line: &[f32]) {
+        let columns = self.width.div_ceil(M);
+        let mut tile = tiles.start;
+        while tile < tiles.end {
+            let (r, c) = (tile / columns, tile % columns);
+            let count = (columns - c).min(tiles.end - tile);
+            // Rows and columns beyond the map are dropped.
+            let len = (M * count).min(self.width - M * c);
+            let at = (M * r + dy) * self.width + M * c;
+            if let Some(to) = self.output.get_mut(at..at + len) {
+                let from = &line[M * (tile - tiles.start)..];
+                copy_rows([1, len], (from, len), (to, len));
+            }
+            tile += count;
+        }
+    }
 }
