@@ -216,14 +216,29 @@ impl WithSimd for Split<'_> {
             let start = (y + 1) % 2 * 2 * phase + y.div_ceil(2) * row;
             let (odd, even) = self.padded[start..].split_at_mut(phase);
             let (pairs, last) = line.as_chunks::<2>();
-            let odd = &mut odd[1..][..pairs.len()];
-            for ((pair, even), odd) in pairs.iter().zip(&mut *even).zip(odd) {
-                [*even, *odd] = *pair;
-            }
+            split_pairs(pairs, even, &mut odd[1..]);
             if let [last] = last {
                 even[pairs.len()] = *last;
             }
         }
+    }
+}
+
+/// Splits pairs into the first and the second values.
+#[inline(always)]
+fn split_pairs(pairs: &[[f32; 2]], first: &mut [f32], second: &mut [f32]) {
+    // In eights, for which the compiler needs no loop.
+    const COUNT: usize = 8;
+    let (first, second) = (&mut first[..pairs.len()], &mut second[..pairs.len()]);
+    let (eights, rest) = pairs.as_chunks::<COUNT>();
+    let (first, first_rest) = first.as_chunks_mut::<COUNT>();
+    let (second, second_rest) = second.as_chunks_mut::<COUNT>();
+    for ((pairs, first), second) in eights.iter().zip(first).zip(second) {
+        *first = core::array::from_fn(|i| pairs[i][0]);
+        *second = core::array::from_fn(|i| pairs[i][1]);
+    }
+    for ((pair, first), second) in rest.iter().zip(first_rest).zip(second_rest) {
+        [*first, *second] = *pair;
     }
 }
 
