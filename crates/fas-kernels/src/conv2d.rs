@@ -44,9 +44,11 @@ use crate::KernelOps;
 /// With it (3x3, stride 1, at least 16 channels both ways, and as many pixels an image as make up for
 /// the weights' transform) the error is at most `(c + 32) * 2^-24 * g c max |x| max |w|`, where `c` is
 /// the number of input channels and `g` is 81, or from 2048 pixels an image on 564. Where all values are
-/// of one size, the mean error is some 2 or 5 times that of a chain. Results do not depend on
-/// the number of threads, and on Flex that of an image does not depend on the batch it is in. NaN and
-/// infinity pass through; a padded zero times an infinite weight is NaN.
+/// of one size, the mean error is some 2 or 5 times that of a chain. The weight's gradient is then made of
+/// `t` tiles of 2x2 output gradients `y`, all of the batch, and within
+/// `(t + 32) * 2^-24 * 64 t max |x| max |y|`. Results do not depend on the number of threads, and on Flex
+/// that of an image does not depend on the batch it is in. NaN and infinity pass through; a padded zero
+/// times an infinite weight is NaN.
 ///
 /// # Panics
 ///

@@ -533,6 +533,81 @@ fn transformed_convolutions_keep_their_bound() {
 
 #[cfg(feature = "flex")]
 #[test]
+fn transformed_weight_gradients_keep_their_bound() {
+    let device = Device::flex().autodiff();
+    for (batch_size, channels, size) in WINOGRAD {
+        let case = Case {
+            batch_size,
+            channels,
+            size,
+            kernel: 3,
+            stride: 1,
+            bias: false,
+            depthwise: false,
+        };
+        let (x, weight, _) = case.inputs(&device);
+        let weight = weight.require_grad();
+        let ([channels_in, channels_out], [height, width]) = (channels, size);
+        let gradient = random(7, [batch_size, channels_out, height, width], &device);
+        let y = fas_kernels::conv2d(x.clone(), weight.clone(), None, case.options());
+        let gradients = (y * gradient.clone()).sum().backward();
+        let ours = weight.grad(&gradients).unwrap();
+        let ours = ours.into_data().try_to_vec::<f32>().unwrap();
+        let [x, gradient] = [x, gradient].map(|t| t.into_data().try_to_vec::<f32>().unwrap());
+        let tiles = (batch_size * height.div_ceil(2) * width.div_ceil(2)) as f64;
+        let bound = (tiles + 32.0) * 2f64.powi(-24) * 64.0 * tiles;
+        let mut largest = 0.0_f64;
+        // Every seventh kernel: all of them take minutes without optimisation.
+        for kernel in (0..channels_out * channels_in).step_by(7) {
+            let (o, i) = (kernel / channels_in, kernel % channels_in);
+            for tap in 0..9 {
+                let mut exact = 0.0;
+                for n in 0..batch_size {
+                    let x = &x[(n * channels_in + i) * height * width..];
+                    let gradient = &gradient[(n * channels_out + o) * height * width..];
+                    for (row, column) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                        let (v, u) = (row + tap / 3, column + tap % 3);
+                        if (1..=height).contains(&v) && (1..=width).contains(&u) {
+                            exact += f64::from(x[(v - 1) * width + u - 1])
+                                * f64::from(gradient[row * width + column]);
+                        }
+                    }
+                }
+                largest = largest.max((f64::from(ours[kernel * 9 + tap]) - exact).abs());
+            }
+        }
+        assert!(largest < bound, "{case:?}: error {largest:e}");
+        // What it is in practice, beside sums of the usual size sqrt(4 tiles) / 3.
+        let usual = 2e-6 * tiles.sqrt();
+        assert!(largest < usual, "{case:?}: error {largest:e}");
+    }
+}
+
+#[cfg(feature = "flex")]
+#[test]
+fn an_infinite_corner_spoils_no_tap_that_does_not_see_it() {
+    let device = Device::flex().autodiff();
+    let mut values = vec![1.0_f32; 16 * 64];
+    values[5 * 64] = f32::INFINITY;
+    let x = Tensor::<1>::from_data(values.as_slice(), &device).reshape([1, 16, 8, 8]);
+    let weight = Tensor::<4>::ones([16, 16, 3, 3], &device).require_grad();
+    let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    let y = fas_kernels::conv2d(x, weight.clone(), None, options);
+    let gradient = weight.grad(&y.sum().backward()).unwrap();
+    let gradient = gradient.into_data().try_to_vec::<f32>().unwrap();
+    for (i, value) in gradient.into_iter().enumerate() {
+        let (row, column) = (i % 9 / 3, i % 3);
+        if i / 9 % 16 == 5 && row < 2 && column < 2 {
+            assert_eq!(value, f32::INFINITY, "tap {row} {column}");
+        } else {
+            let pixels = [7.0, 8.0, 7.0];
+            assert_eq!(value, pixels[row] * pixels[column], "tap {row} {column}");
+        }
+    }
+}
+
+#[cfg(feature = "flex")]
+#[test]
 fn transformed_gradients_equal_burn() {
     let device = Device::flex().autodiff();
     for (batch_size, channels, size) in WINOGRAD {

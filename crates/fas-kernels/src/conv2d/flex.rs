@@ -11,7 +11,7 @@ use super::gather::{Gather, PackedWeight, Pass, Source, Target};
 use super::layout::PaddedLayout;
 use super::pointwise::Pointwise;
 use super::weight_gradient::WeightGradient;
-use super::winograd::{Weight, Winograd};
+use super::winograd::{KernelGradient, Weight, Winograd};
 use crate::buffer::{all_f32, dims, output, read, recycle, tensor};
 use crate::scratch::Scratch;
 use crate::simd;
@@ -380,6 +380,18 @@ pub(crate) fn weight_gradient(
         }
         .run();
         return tensor(output, weight_dims);
+    }
+    if case.suits_winograd() {
+        let gradient = KernelGradient {
+            source: &x,
+            gradient: &gradient,
+            channels_in: case.channels_in,
+            channels_out: case.channels_out,
+            size: case.input,
+        };
+        if let Some(output) = gradient.run() {
+            return tensor(output, weight_dims);
+        }
     }
     let source = Padded::new(&x, case.input, &layout);
     let output = WeightGradient {

@@ -160,11 +160,7 @@ impl PaddedLayout {
 
 /// Copies `rows` rows of `width` values; either side's rows are so many floats apart.
 #[inline(always)]
-pub(crate) fn copy_rows(
-    [rows, width]: [usize; 2],
-    from: (&[f32], usize),
-    to: (&mut [f32], usize),
-) {
+pub(crate) fn copy_rows([rows, width]: [usize; 2], from: (&[f32], usize), to: (&mut [f32], usize)) {
     // A width that the compiler knows is a move or two, any other a call.
     match width {
         4 => copy_rows_of::<4>(rows, from, to),

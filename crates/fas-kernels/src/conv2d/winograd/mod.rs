@@ -6,6 +6,7 @@
 //! becomes `N^2` products, where the direct form has `9 M^2`: 16 for 36, or 36 for 144. For each of the places
 //! this is one matrix product over the channels, `[channels_out, channels_in] [channels_in, tiles]`.
 
+mod gradient;
 mod phases;
 mod transform;
 mod weight;
@@ -23,6 +24,7 @@ use super::layout::copy_rows;
 use crate::product::{self, Columns, PanelTask, ROWS, panel};
 use crate::scratch::Scratch;
 
+pub(super) use self::gradient::KernelGradient;
 pub(super) use self::weight::Weight;
 
 /// Tiles of a batch up to which tasks are split by output channels.
