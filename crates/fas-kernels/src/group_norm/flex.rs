@@ -48,18 +48,37 @@ impl Groups {
     }
 }
 
-/// `[factor, offset]` of `x_hat` for the channel `index` of all images, `n * channels + c`.
-fn affine(
-    index: usize,
-    channels: usize,
-    weight: &[f32],
-    bias: &[f32],
-    scale: &[f32],
-    shift: &[f32],
-) -> [f32; 2] {
-    let c = index % channels;
-    let scale = 1.0 + scale[index];
-    [scale * weight[c], scale.mul_add(bias[c], shift[index])]
+/// What the channels of a group are multiplied by and what is added.
+#[derive(Clone, Copy)]
+struct Affine<'a> {
+    weight: &'a [f32],
+    bias: &'a [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+}
+
+impl Affine<'_> {
+    /// Of group `g` of all images, from `weight` and `bias` of all channels and `scale` and `shift` of those of
+    /// all images.
+    fn of_group(self, groups: &Groups, g: usize) -> Self {
+        let each = groups.channels_each;
+        let first = g * each % groups.channels;
+        Self {
+            weight: &self.weight[first..][..each],
+            bias: &self.bias[first..][..each],
+            scale: &self.scale[g * each..][..each],
+            shift: &self.shift[g * each..][..each],
+        }
+    }
+
+    /// `[factor, offset]` of `x_hat` of a channel. Not a closure: that would be compiled apart from the vector
+    /// code, and its multiply-add would be a call.
+    #[inline(always)]
+    fn at(&self, c: usize) -> [f32; 2] {
+        let scale = 1.0 + self.scale[c];
+        let offset = scale.mul_add(self.bias[c], self.shift[c]);
+        [scale * self.weight[c], offset]
+    }
 }
 
 /// See [`KernelOps::group_norm_forward`](crate::KernelOps::group_norm_forward).
@@ -76,9 +95,11 @@ pub(crate) fn forward(
     }
     let groups = Groups::new(&x, &options);
     let (weight, bias, scale, shift) = (read(&weight), read(&bias), read(&scale), read(&shift));
-    let affine = |g: usize, c: usize| {
-        let index = g * groups.channels_each + c;
-        affine(index, groups.channels, &weight, &bias, &scale, &shift)
+    let affine = Affine {
+        weight: &weight,
+        bias: &bias,
+        scale: &scale,
+        shift: &shift,
     };
     let shape = x.shape();
     if !x.is_unique() && shape.num_elements() >= FRESH {
@@ -93,7 +114,7 @@ pub(crate) fn forward(
                     source: Some(source),
                     values,
                     pixels: groups.pixels,
-                    affine: |c| affine(g, c),
+                    affine: affine.of_group(&groups, g),
                     options,
                 });
             });
@@ -110,7 +131,7 @@ pub(crate) fn forward(
                 source: None,
                 values,
                 pixels: groups.pixels,
-                affine: |c| affine(g, c),
+                affine: affine.of_group(&groups, g),
                 options,
             });
         },
@@ -134,6 +155,12 @@ pub(crate) fn gradients(
     let values = read(&x);
     let images = [x.shape()[0], x.shape()[1]];
     let (weight, bias, scale, shift) = (read(&weight), read(&bias), read(&scale), read(&shift));
+    let affine = Affine {
+        weight: &weight,
+        bias: &bias,
+        scale: &scale,
+        shift: &shift,
+    };
     let mut sums = vec![[0.0; 2]; images[0] * images[1]];
     let side = (&mut sums[..], groups.channels_each);
     let output = overwrite(
@@ -142,16 +169,12 @@ pub(crate) fn gradients(
         groups.min_job(),
         side,
         |g, gradient, sums| {
-            let affine = |c: usize| {
-                let index = g * groups.channels_each + c;
-                affine(index, groups.channels, &weight, &bias, &scale, &shift)
-            };
             simd::dispatch(Gradients {
                 x: &values[g * groups.len()..][..groups.len()],
                 gradient,
                 sums,
                 pixels: groups.pixels,
-                affine,
+                affine: affine.of_group(&groups, g),
                 options,
             });
         },
@@ -220,16 +243,16 @@ fn reduce<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> f32 {
 }
 
 /// Normalises one group.
-struct Forward<'a, A> {
+struct Forward<'a> {
     /// The group, or none if it already stands in `values`.
     source: Option<&'a [f32]>,
     values: &'a mut [f32],
     pixels: usize,
-    affine: A,
+    affine: Affine<'a>,
     options: GroupNormOptions,
 }
 
-impl<A: Fn(usize) -> [f32; 2]> WithSimd for Forward<'_, A> {
+impl WithSimd for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -245,7 +268,7 @@ impl<A: Fn(usize) -> [f32; 2]> WithSimd for Forward<'_, A> {
         let (mean, inverse_deviation) = statistics(simd, group, options.epsilon);
         let mean = simd.splat_f32s(mean);
         for (c, values) in values.chunks_exact_mut(pixels).enumerate() {
-            let [factor, offset] = affine(c);
+            let [factor, offset] = affine.at(c);
             let factor = simd.splat_f32s(factor * inverse_deviation);
             let offset = simd.splat_f32s(offset);
             let line = Line {
@@ -290,16 +313,16 @@ impl<V> Line<V> {
 
 /// Replaces the gradient of one group's output by that of its input, and makes the sums
 /// `[g, g x_hat]` of its channels, where `g` is the gradient before the activation.
-struct Gradients<'a, A> {
+struct Gradients<'a> {
     x: &'a [f32],
     gradient: &'a mut [f32],
     sums: &'a mut [[f32; 2]],
     pixels: usize,
-    affine: A,
+    affine: Affine<'a>,
     options: GroupNormOptions,
 }
 
-impl<A: Fn(usize) -> [f32; 2]> WithSimd for Gradients<'_, A> {
+impl WithSimd for Gradients<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -313,7 +336,7 @@ impl<A: Fn(usize) -> [f32; 2]> WithSimd for Gradients<'_, A> {
         let gradients = self.gradient.chunks_exact_mut(self.pixels);
         let channels = images.clone().zip(gradients).zip(self.sums);
         for (c, ((x, gradient), sums)) in channels.enumerate() {
-            let [factor, offset] = (self.affine)(c);
+            let [factor, offset] = self.affine.at(c);
             let line = [factor * inverse_deviation, offset];
             let silu = self.options.silu;
             let [sum, product] = before_activation(simd, x, gradient, centre, line, silu);
@@ -329,7 +352,7 @@ impl<A: Fn(usize) -> [f32; 2]> WithSimd for Gradients<'_, A> {
         let slope = simd.splat_f32s((-mean_product * inverse * inverse) as f32);
         let gradients = self.gradient.chunks_exact_mut(self.pixels);
         for (c, (x, gradient)) in images.zip(gradients).enumerate() {
-            let factor = simd.splat_f32s((self.affine)(c)[0] * inverse_deviation);
+            let factor = simd.splat_f32s(self.affine.at(c)[0] * inverse_deviation);
             let (x, x_tail) = S::as_simd_f32s(x);
             let (gradient, gradient_tail) = S::as_mut_simd_f32s(gradient);
             for (gradient, x) in gradient.iter_mut().zip(x) {
