@@ -8,7 +8,10 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use fas_benches::tensor;
-use fas_kernels::{GeluForm, GroupNormOptions, attention, conv2d, gelu, group_norm, silu, softmax};
+use fas_kernels::{
+    GeluForm, GroupNormOptions, add, attention, average_2x2, concat_channels, conv2d, gelu,
+    group_norm, nearest_2x, silu, softmax,
+};
 
 /// Times `operation` on operands made by `operands`, forward and backward.
 fn passes<const D: usize, T: Clone>(
@@ -120,11 +123,24 @@ fn attentions(c: &mut Criterion) {
     }
 }
 
+fn maps(c: &mut Criterion) {
+    let size = "8x64x32x32";
+    let map = |device: &Device| leaf([8, 64, 32, 32], device);
+    let pair = |device: &Device| (map(device), map(device));
+    passes(c, "add", size, pair, |(a, b)| add(a, b));
+    passes(c, "concat_channels", size, pair, |(a, b)| {
+        concat_channels(a, b)
+    });
+    passes(c, "nearest_2x", size, map, nearest_2x);
+    passes(c, "average_2x2", size, map, average_2x2);
+}
+
 criterion_group!(
     benches,
     convolutions,
     normalisation,
     elementwise,
-    attentions
+    attentions,
+    maps
 );
 criterion_main!(benches);
