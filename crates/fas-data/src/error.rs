@@ -468,7 +468,8 @@ fn species_names() -> String {
 fn hint(split: Split) -> &'static str {
     match split {
         Split::Development => {
-            ", or call `Manifest::carve_development` to move some training subjects there"
+            ", or move some training people there (`fas data frames --carve-development 0.2`; in code \
+             `Manifest::carve_development`)"
         }
         Split::Train | Split::Test => "",
     }

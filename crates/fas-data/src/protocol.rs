@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ProtocolProblem;
-use crate::{DataError, Label, Manifest, PaiSpecies, Sample, Split};
+use crate::{DataError, Dataset, Label, Manifest, PaiSpecies, Sample, Split};
 
 /// Attacks that training never sees and that the test asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,8 +168,8 @@ impl Protocol {
     }
 
     /// Reads a name such as `OCI->M`, `MI->C`, `WMCA->PADISI` or `sim-C+sim-I->sim-M`. Letters
-    /// stand for the domain among `domains` that ends in `-` and the letter; sources keep the order
-    /// of the name.
+    /// stand for the domain among `domains` that ends in `-` and the letter, or for the public data
+    /// set of that letter (`oulu_npu` is O); sources keep the order of the name.
     ///
     /// # Errors
     ///
@@ -325,16 +325,24 @@ impl Protocol {
     }
 }
 
-/// The letter of a domain such as `sim-C` or `C`; other names stand for themselves.
-fn short_name(domain: &str) -> &str {
-    match domain.rsplit_once('-') {
+/// The letter of a domain such as `oulu_npu`, `sim-C` or `C`; other names stand for themselves.
+fn short_name(domain: &str) -> String {
+    let card_letter = domain
+        .parse::<Dataset>()
+        .ok()
+        .and_then(|dataset| dataset.card().letter);
+    if let Some(letter) = card_letter {
+        return letter.to_string();
+    }
+    let short = match domain.rsplit_once('-') {
         Some((_, letter)) if letter.chars().count() == 1 => letter,
         _ => domain,
-    }
+    };
+    short.to_owned()
 }
 
 fn joined_short_names(domains: &[&str]) -> String {
-    let names: Vec<&str> = domains.iter().map(|domain| short_name(domain)).collect();
+    let names: Vec<String> = domains.iter().map(|domain| short_name(domain)).collect();
     let letters_only = names.iter().all(|name| name.chars().count() == 1);
     names.join(if letters_only { "" } else { "+" })
 }
@@ -406,6 +414,21 @@ mod tests {
         );
         let long = Protocol::cross_domain(&["WMCA", "sim-C"], "PADISI").unwrap();
         assert_eq!(long.name, "WMCA+C->PADISI");
+        let real = ["casia_fasd", "msu_mfsd", "oulu_npu", "replay_attack", "siw"];
+        let ocim = Protocol::from_name("OCI->M", &real).unwrap();
+        assert_eq!(ocim.sources, ["oulu_npu", "casia_fasd", "replay_attack"]);
+        assert_eq!(
+            (ocim.target.as_str(), ocim.name.as_str()),
+            ("msu_mfsd", "OCI->M")
+        );
+        let limited = Protocol::cross_domain(&["msu_mfsd", "replay_attack"], "casia_fasd").unwrap();
+        assert_eq!(limited.name, "MI->C");
+        // Two domains of one letter are told apart by their names.
+        let error = Protocol::from_name("O->M", &["oulu_npu", "sim-O", "msu_mfsd"]).unwrap_err();
+        assert!(
+            error.to_string().contains("more than one domain"),
+            "{error}"
+        );
         assert_eq!(
             Protocol::from_name("WMCA+C->PADISI", &["WMCA", "sim-C", "PADISI"]).unwrap(),
             long
