@@ -100,10 +100,10 @@ impl Selection {
 pub struct ProtocolPart {
     /// Recordings, data set by data set.
     pub from: Vec<Selection>,
-    /// Frames taken of each; all if absent.
+    /// Frames taken of each; all if absent, where the authors say nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<FramePolicy>,
-    /// Published number of bona fide recordings and attacks.
+    /// Published number of bona fide recordings and attacks; absent where it is not published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<(usize, usize)>,
 }
@@ -237,6 +237,19 @@ impl OfficialProtocol {
             }
         }
         Ok(())
+    }
+
+    /// Parts that have recordings, and no published count to compare with.
+    pub fn uncounted(&self) -> Vec<Split> {
+        let parts = [
+            (Split::Train, &self.train),
+            (Split::Development, &self.development),
+            (Split::Test, &self.test),
+        ];
+        let uncounted = parts
+            .into_iter()
+            .filter(|(_, part)| !part.from.is_empty() && part.expected.is_none());
+        uncounted.map(|(split, _)| split).collect()
     }
 
     /// Parts whose counts are not the published ones.

@@ -6,8 +6,8 @@ mod names;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fas_data::{
-    Dataset, DatasetSource, FramePolicy, Layout, OfficialProtocol, Partition, Recording,
-    official_protocol, official_protocols,
+    Dataset, DatasetSource, FramePolicy, Label, Layout, OfficialProtocol, PaiSpecies, Partition,
+    Recording, Split, official_protocol, official_protocols,
 };
 use fas_testkit::Tree;
 
@@ -252,6 +252,71 @@ fn further_targets_and_the_larger_benchmark_need_their_sets() {
     assert_eq!(counts(&partition.train), (990 + 70 + 504, 3960 + 210 + 504));
     let reverse = official_protocol("ssan/P2_2").unwrap().select(all).unwrap();
     assert_eq!(reverse.train, partition.test);
+}
+
+#[test]
+fn rose_youtu_and_hkbu_mars_have_counts_to_compare_with() {
+    let rose = recordings(Dataset::RoseYoutu);
+    assert_eq!(line("rose_youtu/official", &rose), "448/1300 0/0 449/1300");
+    let ocim = [
+        Dataset::OuluNpu,
+        Dataset::CasiaFasd,
+        Dataset::ReplayAttack,
+        Dataset::MsuMfsd,
+    ];
+    let sources: Vec<Recording> = ocim.into_iter().flat_map(recordings).collect();
+    for (target, recordings, counts) in [
+        ("rose_youtu", rose, "1080/4240 0/0 897/2600"),
+        (
+            "hkbu_mars",
+            recordings(Dataset::HkbuMars),
+            "1080/4240 0/0 504/504",
+        ),
+    ] {
+        let protocol = official_protocol(&format!("OCIM->{target}@ag-fas")).unwrap();
+        assert_eq!(protocol.uncounted(), []);
+        let all = [sources.clone(), recordings].concat();
+        assert_eq!(line(&protocol.name, &all), counts);
+        // One attack less is told.
+        let mut short = protocol.select(all).unwrap();
+        let at = short.test.iter().rposition(|r| !r.label.is_bona_fide());
+        short.test.remove(at.unwrap());
+        assert_eq!(protocol.mismatches(&short).len(), 1, "{target}");
+    }
+    let celeba = official_protocol("OCIM->celeba_spoof@ag-fas").unwrap();
+    assert_eq!(celeba.uncounted(), [Split::Test]);
+    let siw = official_protocol("siw/P2_1").unwrap();
+    assert_eq!(siw.uncounted(), [Split::Train, Split::Test]);
+}
+
+#[test]
+fn wmca_without_makeup_and_wigs_is_what_its_publisher_counts() {
+    let mut recordings = wmca();
+    assert_eq!(counts(&recordings), (347, 1332));
+    for kind in ["makeup", "wig"] {
+        let mut other = recordings[0].clone();
+        other.id = format!("wmca/{kind}");
+        other.label = Label::Attack(PaiSpecies::Makeup);
+        other.instrument = kind.to_owned();
+        other.split = None;
+        recordings.push(other);
+    }
+    for name in ["wmca->padisi", "padisi->wmca"] {
+        let protocol = official_protocol(name).unwrap();
+        assert_eq!(protocol.uncounted(), []);
+        let mut partition = Partition::default();
+        for recording in recordings.clone() {
+            protocol.place(recording, &mut partition);
+        }
+        let found = [partition.train, partition.test].concat();
+        assert_eq!(counts(&found), (347, 1332), "{name}");
+    }
+    let large = official_protocol("ssan/P2_1").unwrap();
+    let mut partition = Partition::default();
+    for recording in recordings {
+        large.place(recording, &mut partition);
+    }
+    assert_eq!(counts(&partition.train), (347, 1332));
 }
 
 #[test]

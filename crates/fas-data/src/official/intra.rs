@@ -42,7 +42,8 @@ pub(super) fn all() -> Vec<OfficialProtocol> {
         (
             "rose_youtu",
             "first ten subjects train, last ten test",
-            None,
+            // Counted in the name lists of GRAD-GPAD.
+            Some([(448, 1300), (449, 1300)]),
         ),
         (
             "celeba_spoof",

@@ -140,30 +140,33 @@ pub(crate) fn siw() -> Vec<String> {
     names
 }
 
-/// Rose-Youtu: 3497 clips of the published numbers of each kind, over 20 subjects.
+/// Rose-Youtu: 3497 clips; of each kind the numbers that GRAD-GPAD's lists have of the first ten and of
+/// the last ten subjects.
 pub(crate) fn rose_youtu() -> Vec<String> {
     let subjects = [
         2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23,
     ];
     let counts = [
-        ("G", 897),
-        ("Vl", 401),
-        ("Mu", 400),
-        ("Pq", 400),
-        ("Ps", 400),
-        ("Vm", 400),
-        ("Mc", 399),
-        ("Mf", 200),
+        ("G", [448, 449]),
+        ("Vl", [200, 201]),
+        ("Mu", [202, 198]),
+        ("Pq", [200, 200]),
+        ("Ps", [200, 200]),
+        ("Vm", [201, 199]),
+        ("Mc", [197, 202]),
+        ("Mf", [100, 100]),
     ];
     let mut names = Vec::new();
-    for (kind, count) in counts {
-        for take in 0..count {
-            let person = subjects[take % subjects.len()];
-            let device = ["HS", "HW", "IP", "5s", "ZTE"][take / 20 % 5];
-            let (talk, glasses) = (["T", "NT"][take / 100 % 2], ["g", "wg"][take / 200 % 2]);
-            names.push(format!(
-                "{person}/{kind}_{talk}_{device}_{glasses}_E_{person}_{take}.mp4"
-            ));
+    for (kind, counts) in counts {
+        for (people, count) in subjects.chunks(10).zip(counts) {
+            for take in 0..count {
+                let person = people[take % people.len()];
+                let device = ["HS", "HW", "IP", "5s", "ZTE"][take / 10 % 5];
+                let (talk, glasses) = (["T", "NT"][take / 50 % 2], ["g", "wg"][take / 100 % 2]);
+                names.push(format!(
+                    "{person}/{kind}_{talk}_{device}_{glasses}_E_{person}_{take}.mp4"
+                ));
+            }
         }
     }
     names
