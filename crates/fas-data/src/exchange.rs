@@ -21,6 +21,8 @@ pub use label_text::{LabelMeaning, read_label_text, write_label_text};
 pub struct ExchangeRow {
     /// File or recording.
     pub name: String,
+    /// Data set by our name, empty where the file does not say.
+    pub dataset: String,
     /// Whether it is bona fide; `None` where the file does not say (GRAD-GPAD's scores).
     pub bona_fide: Option<bool>,
     /// Instrument of an attack, empty for bona fide or where the file does not say.

@@ -26,6 +26,7 @@ fn row(
 ) -> ExchangeRow {
     ExchangeRow {
         name: name.into(),
+        dataset: String::new(),
         bona_fide: Some(bona_fide),
         attack_type: attack_type.into(),
         subject: subject.into(),
@@ -136,11 +137,16 @@ fn grad_gpad() {
         r#"{"casia-fasd_test_release/1/6.avi": 0.75, "a": 0.25}"#,
     );
     let mut rows = read_grad_gpad_scores(&path).unwrap();
-    assert_eq!(rows[1].name, "casia-fasd_test_release/1/6.avi");
+    assert_eq!(
+        (rows[1].dataset.as_str(), rows[1].name.as_str()),
+        ("casia_fasd", "test_release/1/6.avi")
+    );
+    assert_eq!(rows[0].dataset, "");
     assert_eq!((rows[0].score, rows[1].score), (Some(0.75), Some(0.25)));
     assert_eq!(rows[0].bona_fide, None);
     let back: serde_json::Value = serde_json::from_str(&write_grad_gpad_scores(&rows)).unwrap();
     assert_eq!(back["a"], 0.25);
+    assert_eq!(back["casia-fasd_test_release/1/6.avi"], 0.75);
     // Scores have no labels: whoever needs them says so.
     assert!(
         write_bob(&rows)
@@ -163,6 +169,25 @@ fn grad_gpad() {
     check_polarity(&rows).unwrap();
     let (_folder, path) = file("back.json", &write_grad_gpad_list(&list).unwrap());
     assert_eq!(read_grad_gpad_list(&path).unwrap(), list);
+    // A recording of an index of ours, by their names.
+    let recording = ExchangeRow {
+        dataset: "hkbu_mars".into(),
+        ..row(
+            "HKBU_MARs_V2/HKBU_MARs_V2/real/01/01_01_01.avi",
+            true,
+            "",
+            "",
+            None,
+        )
+    };
+    let text = write_grad_gpad_list(&[recording]).unwrap();
+    for field in [
+        r#""id": "hkbuV2_real/01/01_01_01.avi""#,
+        r#""dataset": "hkbuV2""#,
+        r#""media": "real/01/01_01_01.avi""#,
+    ] {
+        assert!(text.contains(field), "{field}: {text}");
+    }
     let ours = [row("x", false, "paper_mask", "", None)];
     assert!(
         write_grad_gpad_list(&ours)

@@ -57,6 +57,7 @@ pub fn read_bob(path: impl AsRef<Path>) -> Result<Vec<ExchangeRow>, DataError> {
         let subject = row.get("subject").or_else(|| row.get("claimed_id"));
         Ok(ExchangeRow {
             name: row.require(name)?.to_owned(),
+            dataset: String::new(),
             bona_fide: Some(bona_fide),
             attack_type: attack_type.to_owned(),
             subject: subject.unwrap_or_default().to_owned(),

@@ -1,5 +1,7 @@
 //! GRAD-GPAD's JSON (Costa-Pazo et al. 2019): scores `{"{dataset}_{media}": score}`, **higher for attacks**, and
-//! annotations whose `categorization.coarse_grained_pai` is 0 for genuine.
+//! annotations with `id` (the same name), `dataset`, `media` and `categorization.coarse_grained_pai`, 0 for genuine.
+//! A name comes apart into our name of the data set and the file's path in it, where the data set has an adapter
+//! here, and is put together again when it is written.
 //!
 //! Scores become `1 - score` here and back when they are written, so both sides stay in `[0, 1]` where they
 //! were.
@@ -25,6 +27,41 @@ const PAIS: [(i8, &str); 6] = [
     (6, "partial"),
 ];
 
+/// Our names of data sets, and theirs.
+const DATASETS: [(&str, &str); 7] = [
+    ("oulu_npu", "oulu-npu"),
+    ("casia_fasd", "casia-fasd"),
+    ("replay_attack", "replay-attack"),
+    ("msu_mfsd", "msu-mfsd"),
+    ("siw", "siw"),
+    ("rose_youtu", "rose-youtu"),
+    ("hkbu_mars", "hkbuV2"),
+];
+/// Folders of HKBU-MARs' archive, which their names leave out.
+const HKBU_ARCHIVE: &str = "HKBU_MARs_V2/";
+
+/// Our name of the data set and the file's path in it; the whole name where the data set is another.
+fn take_apart(id: &str) -> (String, String) {
+    let known = DATASETS.iter().find_map(|(ours, theirs)| {
+        let media = id.strip_prefix(theirs)?.strip_prefix('_')?;
+        Some(((*ours).to_owned(), media.to_owned()))
+    });
+    known.unwrap_or_else(|| (String::new(), id.to_owned()))
+}
+
+/// Their name of the data set and the file in it, where it is known.
+fn their_parts(row: &ExchangeRow) -> Option<(&'static str, &str)> {
+    let (_, theirs) = DATASETS.iter().find(|(ours, _)| *ours == row.dataset)?;
+    Some((*theirs, row.name.trim_start_matches(HKBU_ARCHIVE)))
+}
+
+fn their_name(row: &ExchangeRow) -> String {
+    match their_parts(row) {
+        Some((dataset, media)) => format!("{dataset}_{media}"),
+        None => row.name.clone(),
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Annotations {
     annotations: Vec<Annotation>,
@@ -33,6 +70,10 @@ struct Annotations {
 #[derive(Serialize, Deserialize)]
 struct Annotation {
     id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dataset: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media: Option<String>,
     categorization: Categorization,
 }
 
@@ -68,19 +109,23 @@ pub fn read_grad_gpad_scores(path: impl AsRef<Path>) -> Result<Vec<ExchangeRow>,
         path.as_ref(),
         "an object of names and scores, as in GRAD-GPAD",
     )?;
-    let rows = scores.into_iter().map(|(name, score)| ExchangeRow {
-        name,
-        score: Some(1.0 - score),
-        ..ExchangeRow::default()
+    let rows = scores.into_iter().map(|(id, score)| {
+        let (dataset, name) = take_apart(&id);
+        ExchangeRow {
+            name,
+            dataset,
+            score: Some(1.0 - score),
+            ..ExchangeRow::default()
+        }
     });
     Ok(rows.collect())
 }
 
 /// The scores of the rows that have one, turned so that higher is more of an attack.
 pub fn write_grad_gpad_scores(rows: &[ExchangeRow]) -> String {
-    let scores: BTreeMap<&str, f64> = rows
+    let scores: BTreeMap<String, f64> = rows
         .iter()
-        .filter_map(|row| Some((row.name.as_str(), 1.0 - row.score?)))
+        .filter_map(|row| Some((their_name(row), 1.0 - row.score?)))
         .collect();
     serde_json::to_string_pretty(&scores).expect("numbers and texts are JSON")
 }
@@ -98,15 +143,17 @@ pub fn read_grad_gpad_list(path: impl AsRef<Path>) -> Result<Vec<ExchangeRow>, D
     let rows = list.annotations.into_iter().map(|annotation| {
         let code = annotation.categorization.coarse_grained_pai;
         let found = PAIS.iter().find(|(known, _)| *known == code);
-        let (_, name) = found.ok_or_else(|| RecordingError::UnknownName {
+        let (_, kind) = found.ok_or_else(|| RecordingError::UnknownName {
             column: "coarse_grained_pai",
             found: code.to_string(),
             known: vec!["0", "1", "2", "3", "5", "6"],
         })?;
+        let (dataset, name) = take_apart(&annotation.id);
         Ok(ExchangeRow {
-            name: annotation.id,
+            name,
+            dataset,
             bona_fide: Some(code == 0),
-            attack_type: (*name).to_owned(),
+            attack_type: (*kind).to_owned(),
             ..ExchangeRow::default()
         })
     });
@@ -139,8 +186,11 @@ pub fn write_grad_gpad_list(rows: &[ExchangeRow]) -> Result<String, DataError> {
             found: row.attack_type.clone(),
             known: vec!["print", "replay", "mask", "partial", "makeup"],
         })?;
+        let parts = their_parts(row);
         Ok(Annotation {
-            id: row.name.clone(),
+            id: their_name(row),
+            dataset: parts.map(|(dataset, _)| dataset.to_owned()),
+            media: parts.map(|(_, media)| media.to_owned()),
             categorization: Categorization {
                 coarse_grained_pai: *code,
             },

@@ -110,6 +110,7 @@ impl Convert {
                         attack_type: attack_type
                             .map_or_else(String::new, |species| species.to_string()),
                         name: recording.path,
+                        dataset: recording.domain,
                         subject: recording.subject,
                         score: None,
                     });
