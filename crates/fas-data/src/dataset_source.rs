@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::datasets::{Adapter, CsvTableAdapter, FolderAdapter, Verdict};
+use crate::datasets::{Adapter, CsvTableAdapter, FolderAdapter, Verdict, is_image, is_media};
 use crate::survey::{Problem, Survey};
 use crate::walk::{Walked, walk};
 use crate::{DataError, Dataset, DatasetSection, DatasetsFile, ExpectedCount, Layout, Recording};
@@ -205,8 +205,21 @@ impl DatasetSource {
                 survey.add_companion();
                 return Ok(());
             }
+            Verdict::Frame(recording) => {
+                // The first image of a folder stands for all.
+                if !is_image(path) || survey.file(&recording.id).is_some() {
+                    survey.add_companion();
+                    return Ok(());
+                }
+                vec![*recording]
+            }
             Verdict::Unfit(reason) => {
-                survey.report(path, Problem::Unfit(reason));
+                let problem = if is_media(path) {
+                    Problem::Unfit(reason)
+                } else {
+                    Problem::Extra(reason)
+                };
+                survey.report(path, problem);
                 return Ok(());
             }
         };

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{DataError, ExpectedCount, Layout, Split};
+use crate::{DataError, ExpectedCount, Layout, RecordingError, Split};
 
 /// Roots of the data sets, as `datasets.toml` gives them.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,7 +126,6 @@ struct Sections {
     celeba_spoof: Option<Section>,
     wmca: Option<Section>,
     padisi: Option<Section>,
-    difffas: Option<Section>,
     faces: BTreeMap<String, Section>,
     custom: BTreeMap<String, Section>,
 }
@@ -137,14 +136,21 @@ impl DatasetsFile {
     ///
     /// # Errors
     ///
-    /// [`DataError::Io`] if it cannot be read, [`DataError::DatasetsFile`] if it is no TOML or has a
+    /// [`RecordingError::NoDatasetsFile`] if it is not there, [`DataError::Io`] if it cannot be read,
+    /// [`DataError::DatasetsFile`] if it is no TOML or has a
     /// data set or key that is not known.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|source| DataError::Io {
-            path: path.to_owned(),
-            action: "read the roots of the data sets",
-            source,
+        let text = fs::read_to_string(path).map_err(|source| {
+            let path = path.to_owned();
+            if source.kind() == std::io::ErrorKind::NotFound {
+                return RecordingError::NoDatasetsFile { path, source }.into();
+            }
+            DataError::Io {
+                path,
+                action: "read the roots of the data sets",
+                source,
+            }
         })?;
         let sections: Sections =
             toml::from_str(&text).map_err(|source| DataError::DatasetsFile {
@@ -209,7 +215,6 @@ impl Sections {
             ("celeba_spoof", self.celeba_spoof),
             ("wmca", self.wmca),
             ("padisi", self.padisi),
-            ("difffas", self.difffas),
         ];
         let sets = sets
             .into_iter()
@@ -235,6 +240,17 @@ mod tests {
         let path = folder.path().join("datasets.toml");
         fs::write(&path, text).unwrap();
         DatasetsFile::read(path)
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_error_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = DatasetsFile::read(folder.path().join("datasets.toml")).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("copy datasets.toml of the repository") && message.contains("--root"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -323,6 +339,6 @@ mod tests {
         let text = fs::read_to_string(path)
             .unwrap()
             .replace("\n# root =", "\nroot =");
-        assert_eq!(read(&text).unwrap().roots().len(), Dataset::ALL.len() + 3);
+        assert_eq!(read(&text).unwrap().roots().len(), Dataset::ALL.len() + 2);
     }
 }

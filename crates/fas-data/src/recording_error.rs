@@ -28,6 +28,31 @@ pub enum RecordingError {
         known: Vec<String>,
     },
 
+    /// The folder of a copy is not there or cannot be read.
+    #[error(
+        "{}: cannot read the folder of the data set: {source}; correct `root` in datasets.toml, or --root",
+        path.display()
+    )]
+    NoRoot {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+
+    /// There is no `datasets.toml`.
+    #[error(
+        "{} is not there: {source}; copy datasets.toml of the repository and set the roots in it, name another file \
+         by --datasets, or the folder of the copy by --root",
+        path.display()
+    )]
+    NoDatasetsFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+
     /// A layout in which this data set is not known.
     #[error("{dataset}: no rule for the layout `{layout}`; its layouts are {}", known.join(", "))]
     UnsupportedLayout {
@@ -83,14 +108,16 @@ pub enum RecordingError {
         source: serde_json::Error,
     },
 
-    /// Two recordings of one id in one index.
-    #[error("recording `{id}` is listed twice, as {first} and as {second}; remove one copy")]
+    /// A recording that is given twice.
+    #[error(
+        "recording `{id}` is listed twice, in {first} and in {second}; give each recording once"
+    )]
     DuplicateRecording {
         /// The id.
         id: String,
-        /// First file.
+        /// First list or file.
         first: String,
-        /// Second file.
+        /// Second list or file.
         second: String,
     },
 
@@ -179,6 +206,13 @@ pub enum RecordingError {
         /// Data sets that the protocol needs.
         domains: Vec<String>,
     },
+}
+
+impl RecordingError {
+    /// Whether the recording is not to blame: a program or a feature of this build is not there.
+    pub fn is_of_the_program(&self) -> bool {
+        matches!(self, Self::NoFfmpeg { .. } | Self::MissingFeature { .. })
+    }
 }
 
 fn similar_names(similar: &[String]) -> String {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use crate::{ClassCounts, ExpectedCount, Label, Recording, Split};
+use crate::{ClassCounts, ExpectedCount, Label, Media, Recording, Split};
 
 /// Something about a file that the user should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,10 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The name fits no rule of the data set.
+    /// A recording's file by its extension, whose name fits no rule of the data set.
     Unfit(String),
+    /// A file that is neither a recording nor of the set, such as `README.txt` or `Thumbs.db`. It does no harm.
+    Extra(String),
     /// The right name in another container than the publisher's.
     ReEncoded,
     /// The publisher's name, but the bytes of another container.
@@ -53,10 +55,16 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether a copy with this is not as published; files beside the recordings are told of only.
+    pub fn is_defect(&self) -> bool {
+        !matches!(self, Self::Extra(_))
+    }
+
     /// A word for tables.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Unfit(_) => "misnamed",
+            Self::Extra(_) => "extra",
             Self::ReEncoded => "re-encoded",
             Self::OtherContainer { .. } => "other container",
             Self::Empty => "empty",
@@ -75,8 +83,10 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unfit(reason) => write!(f, "fits no rule: {reason}"),
+            Self::Extra(reason) => write!(f, "no recording: {reason}"),
             Self::ReEncoded => f.write_str(
-                "not the publisher's container; if you mean to use it, set layout = \"re-encoded\"",
+                "not the publisher's container; if you mean to use it, set layout = \"re-encoded\" in datasets.toml, \
+                 or --layout re-encoded beside --root",
             ),
             Self::OtherContainer { found } => write!(
                 f,
@@ -125,7 +135,8 @@ impl Survey {
         }
         self.files
             .insert(recording.id.as_str().into(), recording.path.as_str().into());
-        if recording.row.is_none_or(|row| row == 0) {
+        let is_file = recording.media != Media::Frames;
+        if is_file && recording.row.is_none_or(|row| row == 0) {
             self.sizes.push((bytes, recording.path.as_str().into()));
         }
         *self

@@ -7,9 +7,9 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::path::Path;
 
-use crate::DataError;
 use crate::manifest::canonical_root;
 use crate::survey::{Finding, Problem};
+use crate::{DataError, RecordingError};
 
 /// What a walk comes across.
 pub(crate) enum Walked {
@@ -24,7 +24,10 @@ pub(crate) fn walk(
     root: &Path,
     visit: &mut dyn FnMut(Walked) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
-    let canonical = canonical_root(root)?;
+    let canonical = canonical_root(root).map_err(|error| match error {
+        DataError::Io { path, source, .. } => RecordingError::NoRoot { path, source }.into(),
+        other => other,
+    })?;
     let mut pending = vec![String::new()];
     while let Some(folder) = pending.pop() {
         let path = root.join(&folder);

@@ -94,8 +94,69 @@ fn names_that_fit_no_rule_are_listed_not_guessed() {
         findings,
         [
             "Train_files/1_1_01_1 (1).avi: misnamed",
-            "Train_files/notes.doc: misnamed"
+            "Train_files/notes.doc: extra"
         ]
+    );
+}
+
+#[test]
+fn files_beside_the_recordings_do_no_harm() {
+    let clips: Vec<String> = ["train", "test"]
+        .into_iter()
+        .zip([20, 30])
+        .flat_map(|(part, people)| {
+            (1..=people).flat_map(move |person| {
+                let clips = [
+                    "1", "2", "3", "4", "5", "6", "7", "8", "HR_1", "HR_2", "HR_3", "HR_4",
+                ];
+                clips.map(|clip| format!("{part}_release/{person}/{clip}.avi"))
+            })
+        })
+        .collect();
+    let tree = Tree::with_contents(clips.iter().map(String::as_str), |name| {
+        format!("RIFF\0\0\0\0AVI {name}").into_bytes()
+    })
+    .unwrap();
+    for name in [
+        "README.txt",
+        "Agreement.pdf",
+        "train_release/Thumbs.db",
+        "desktop.ini",
+    ] {
+        tree.write(name, "x").unwrap();
+    }
+    let check = |tree: &Tree| {
+        let source = DatasetSource::new(Dataset::CasiaFasd, tree.path(), Layout::Original);
+        source.unwrap().check(CheckDepth::Copies).unwrap()
+    };
+    let found = check(&tree);
+    assert_eq!(found.kinds(), [("extra", 4)]);
+    assert!(found.is_clean());
+    // A video that fits no rule does.
+    tree.write("train_release/holiday.avi", "RIFF\0\0\0\0AVI h")
+        .unwrap();
+    let found = check(&tree);
+    assert!(!found.is_clean());
+    assert!(
+        found.kinds().contains(&("misnamed", 1)),
+        "{:?}",
+        found.kinds()
+    );
+}
+
+#[test]
+fn a_root_that_is_not_there_is_called_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = DatasetSource::new(
+        Dataset::OuluNpu,
+        folder.path().join("nope"),
+        Layout::Original,
+    )
+    .unwrap();
+    let error = source.index(|_| Ok(())).unwrap_err().to_string();
+    assert!(
+        error.contains("nope: cannot read the folder of the data set") && error.contains("--root"),
+        "{error}"
     );
 }
 

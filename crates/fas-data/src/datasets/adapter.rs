@@ -11,6 +11,8 @@ pub(crate) enum Verdict {
     ReEncoded(Box<Recording>),
     /// One file of many recordings.
     Recordings(Vec<Recording>),
+    /// A file in the folder of images of a recording.
+    Frame(Box<Recording>),
     /// A file that belongs to the set and is no recording, such as face boxes.
     Companion,
     /// A file that fits no rule, and why.

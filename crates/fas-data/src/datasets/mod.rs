@@ -29,4 +29,5 @@ pub use celeba_spoof::{CelebaBox, parse_celeba_box};
 pub use csv_table::CSV_TABLE_COLUMNS;
 pub(crate) use csv_table::{CsvTable as CsvTableAdapter, label_of};
 pub(crate) use folder::Folder as FolderAdapter;
+pub(crate) use name::{is_image, is_media};
 pub(crate) use table::Table;

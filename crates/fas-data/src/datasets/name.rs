@@ -39,6 +39,17 @@ pub(super) fn media_of(extension: &str) -> Option<Media> {
     }
 }
 
+/// Whether the file is an image, by its extension.
+pub(crate) fn is_image(path: &str) -> bool {
+    media_of(split_path(path).2) == Some(Media::Image)
+}
+
+/// Whether the file holds recordings, by its extension.
+pub(crate) fn is_media(path: &str) -> bool {
+    let (.., extension) = split_path(path);
+    media_of(extension).is_some() || extension.eq_ignore_ascii_case("npy")
+}
+
 /// A number of exactly `width` digits within `range`.
 pub(super) fn number(
     text: &str,

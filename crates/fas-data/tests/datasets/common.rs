@@ -62,7 +62,7 @@ pub(crate) fn unfit(dataset: Dataset, path: &str) -> String {
     assert!(recordings.is_empty(), "{path}");
     match survey.findings() {
         [finding] => match &finding.problem {
-            Problem::Unfit(reason) => reason.clone(),
+            Problem::Unfit(reason) | Problem::Extra(reason) => reason.clone(),
             other => panic!("{path}: {other:?}"),
         },
         other => panic!("{path}: {other:?}"),

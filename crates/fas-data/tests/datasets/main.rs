@@ -532,3 +532,54 @@ fn a_check_looks_into_the_files() {
         .unwrap();
     assert_eq!(names.findings().count(), 2);
 }
+
+#[test]
+fn a_table_may_name_folders_of_images() {
+    let tree = tree([
+        "clips/a/0001.png",
+        "clips/a/0002.png",
+        "clips/a/Thumbs.db",
+        "clips/b/0001.png",
+        "photo.png",
+    ]);
+    let header = "path,label,species,subject,split,media\n";
+    let rows = "clips/a,bona_fide,,anna,train,frames\n\
+                photo.png,attack,print,bert,test,\n\
+                clips/c/,attack,replay,bert,test,frames\n";
+    let table = tree.path().join("table.csv");
+    std::fs::write(&table, format!("{header}{rows}")).unwrap();
+    let source = DatasetSource::custom("lab", tree.path(), Some(&table)).unwrap();
+    let (recordings, survey) = index(&source);
+    let found: Vec<(&str, Media)> = recordings
+        .iter()
+        .map(|recording| (recording.path.as_str(), recording.media))
+        .collect();
+    assert_eq!(
+        found,
+        [("photo.png", Media::Image), ("clips/a", Media::Frames)]
+    );
+    assert_eq!(source.missing(&survey), ["lab/clips/c"]);
+    // Of the folder that no row names.
+    let odd: Vec<&str> = survey.findings().iter().map(|f| f.path.as_str()).collect();
+    assert_eq!(odd, ["clips/b/0001.png"]);
+    // The content of the folder is looked at by nobody but the reader of its frames.
+    assert!(source.check(CheckDepth::Copies).is_ok());
+
+    for (row, reason) in [
+        (
+            "clips/a,bona_fide,,anna,train,",
+            "write `frames` in a column `media`",
+        ),
+        (
+            "photo.png,bona_fide,,anna,train,movie",
+            "media `movie`; write `frames`",
+        ),
+    ] {
+        std::fs::write(&table, format!("{header}{row}\n")).unwrap();
+        let error = DatasetSource::custom("lab", tree.path(), Some(&table))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 const DETAILS: &str = "\
 One row a recording: id, path, label, species, instrument, split, subject, presenter, session, device,
 environment, style and the turn that brings it upright. Files that fit no rule are listed on the
-standard error output and left out; the exit code is then 1.
+standard error output and left out; the exit code is 1 if one of them is a recording's by its extension.
 
 Examples:
   fas data index oulu_npu --out oulu.csv
@@ -82,7 +82,8 @@ impl Index {
         if let Some(root) = source.suggested_root(&survey) {
             eprintln!("nothing fits; set the root to {}?", root.display());
         }
-        Ok(if findings.is_empty() && survey.recordings() > 0 {
+        let defect = findings.iter().any(|finding| finding.problem.is_defect());
+        Ok(if !defect && survey.recordings() > 0 {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
