@@ -1,7 +1,7 @@
 //! Checking a copy of a data set: what is missing, extra, misnamed, empty, damaged, copied or
 //! re-encoded, and whether the counts are the published ones.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::survey::{CountMismatch, Finding, Problem, Survey};
-use crate::{DataError, DatasetSource, Media};
+use crate::{DataError, DatasetSource, FrameReader, Media, Recording};
 
 /// How closely files are looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ pub enum CheckDepth {
     Containers,
     /// Also whether two files of one size have the same bytes.
     Copies,
+    /// Also whether every recording can be read to its end.
+    Frames,
 }
 
 /// Result of a check.
@@ -68,11 +70,16 @@ impl DatasetSource {
     ///
     /// # Errors
     ///
-    /// [`DataError::Io`] if the root cannot be listed. Files that cannot be read are findings.
+    /// [`DataError::Io`] if the root cannot be listed, and at [`CheckDepth::Frames`] a program that is not
+    /// there. Files that cannot be read are findings.
     pub fn check(&self, depth: CheckDepth) -> Result<DatasetCheck, DataError> {
         let mut content = Vec::new();
+        let mut recordings = Vec::new();
         let mut last = String::new();
         let survey = self.index(|recording| {
+            if depth >= CheckDepth::Frames {
+                recordings.push(recording.clone());
+            }
             // Rows of one array come one after the other.
             if depth >= CheckDepth::Containers && recording.path != last {
                 let problem =
@@ -90,6 +97,12 @@ impl DatasetSource {
         if depth >= CheckDepth::Copies {
             content.extend(copies(self.root(), &survey));
         }
+        let odd: HashSet<&str> = content
+            .iter()
+            .map(|finding| finding.path.as_str())
+            .collect();
+        recordings.retain(|recording| !odd.contains(recording.path.as_str()));
+        content.extend(unreadable(self.root(), &recordings)?);
         Ok(DatasetCheck {
             missing: self.missing(&survey),
             mismatches: survey.mismatches(self.expected()),
@@ -182,6 +195,42 @@ fn copies(root: &Path, survey: &Survey) -> Vec<Finding> {
     }
     findings.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     findings
+}
+
+/// Recordings that cannot be read to their end, one thread a core.
+fn unreadable(root: &Path, recordings: &[Recording]) -> Result<Vec<Finding>, DataError> {
+    let reader = FrameReader::new();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let check = |first: usize| -> Result<Vec<Finding>, DataError> {
+        let mut findings = Vec::new();
+        for recording in recordings.iter().skip(first).step_by(threads) {
+            match reader.check(root, recording) {
+                Ok(()) => {}
+                Err(DataError::Recording(error)) if error.is_of_the_program() => {
+                    return Err(error.into());
+                }
+                Err(error) => findings.push(Finding {
+                    path: recording.path.clone(),
+                    problem: Problem::Unreadable(error.to_string()),
+                }),
+            }
+        }
+        Ok(findings)
+    };
+    let found = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|first| scope.spawn(move || check(first)))
+            .collect();
+        let ended = running.into_iter().map(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        ended.collect::<Result<Vec<_>, _>>()
+    })?;
+    let mut findings = found.concat();
+    findings.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(findings)
 }
 
 /// Bytes at the start that are compared before whole files are.

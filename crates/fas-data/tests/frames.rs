@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fas_data::{
-    DataError, Ffmpeg, FramePolicy, FrameReader, Label, Media, Recording, RecordingError, Rotation,
+    CheckDepth, DataError, DatasetSource, Ffmpeg, FramePolicy, FrameReader, Label, Media,
+    Recording, RecordingError, Rotation,
 };
 use image::{Rgb, RgbImage};
 use tempfile::TempDir;
@@ -240,6 +241,38 @@ fn videos_are_turned_upright() {
     }
 }
 
+/// Gives the only track of an MP4 file the matrix of half a turn, as phones do.
+fn tag_half_turn(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let header = bytes.windows(4).position(|word| word == b"tkhd").unwrap();
+    // ISO/IEC 14496-12, 8.3.2: the matrix follows 40 bytes of a header of version 0.
+    let matrix = header + 4 + 40;
+    let word = |value: i32| value.to_be_bytes();
+    assert_eq!(bytes[matrix..matrix + 4], word(1 << 16));
+    let half_turn = [-1 << 16, 0, 0, 0, -1 << 16, 0, 48 << 16, 32 << 16, 1 << 30];
+    bytes[matrix..matrix + 36].copy_from_slice(half_turn.map(word).as_flattened());
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_clip_is_turned_by_its_tag_or_by_the_rule_and_never_by_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["-c:v", "mpeg4", "-q:v", "2"];
+    let Some(made) = clip(&folder, "tagged.mp4", 2, &options) else {
+        return;
+    };
+    tag_half_turn(&made);
+    // Stored with the white third on the left; upside down it is on the right.
+    for rotation in [Rotation::None, Rotation::Half] {
+        let mut video = recording("tagged.mp4", Media::Video);
+        video.rotation = rotation;
+        let frames = read(folder.path(), &video, FramePolicy::First { count: 1 }).unwrap();
+        let image = &frames[0].1;
+        assert!(image.get_pixel(44, 16)[0] > 200, "{rotation}");
+        assert!(image.get_pixel(4, 16)[0] < 60, "{rotation}");
+    }
+}
+
 #[test]
 fn a_video_that_is_none_is_an_error_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
@@ -270,4 +303,52 @@ fn a_video_that_is_none_is_an_error_with_its_reason() {
         |_, _| Err(DataError::UnknownSplit("stop".to_owned())),
     );
     assert!(matches!(stopped, Err(DataError::UnknownSplit(_))));
+}
+
+#[test]
+fn a_truncated_video_is_found_by_reading_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["-c:v", "mjpeg", "-q:v", "2"];
+    if clip(&folder, "whole.avi", 40, &options).is_none() {
+        return;
+    }
+    let root = folder.path();
+    let bytes = std::fs::read(root.join("whole.avi")).unwrap();
+    std::fs::write(root.join("half.avi"), &bytes[..bytes.len() * 6 / 10]).unwrap();
+    let reader = FrameReader::new();
+    let check = |name: &str| reader.check(root, &recording(name, Media::Video));
+    check("whole.avi").unwrap();
+    let error = check("half.avi").unwrap_err().to_string();
+    assert!(
+        error.contains("half.avi") && error.contains("its header says 40 frames"),
+        "{error}"
+    );
+
+    // As a finding of a check, beside a clip of B-frames that is whole.
+    let clips = root.join("copy/train/bona_fide/anna");
+    std::fs::create_dir_all(&clips).unwrap();
+    std::fs::rename(root.join("half.avi"), clips.join("half.avi")).unwrap();
+    std::fs::rename(root.join("whole.avi"), clips.join("whole.avi")).unwrap();
+    let options = ["-c:v", "mpeg4", "-q:v", "2", "-bf", "2"];
+    let made = clip(&folder, "b.mp4", 40, &options).unwrap();
+    std::fs::rename(made, clips.join("b.mp4")).unwrap();
+    let source = DatasetSource::custom("lab", root.join("copy"), None).unwrap();
+    assert!(source.check(CheckDepth::Copies).unwrap().is_clean());
+    let found = source.check(CheckDepth::Frames).unwrap();
+    let paths: Vec<&str> = found.findings().map(|f| f.path.as_str()).collect();
+    assert_eq!(paths, ["train/bona_fide/anna/half.avi"]);
+    assert_eq!(found.kinds(), [("unreadable", 1)]);
+}
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn a_truncated_array_file_is_found_by_reading_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(fixtures().join("wmca_rgb.hdf5")).unwrap();
+    std::fs::write(folder.path().join("whole.hdf5"), &bytes).unwrap();
+    std::fs::write(folder.path().join("half.hdf5"), &bytes[..bytes.len() / 2]).unwrap();
+    let reader = FrameReader::new();
+    let check = |name: &str| reader.check(folder.path(), &recording(name, Media::Hdf5));
+    check("whole.hdf5").unwrap();
+    assert!(check("half.hdf5").is_err());
 }

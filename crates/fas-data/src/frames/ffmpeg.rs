@@ -1,7 +1,8 @@
 //! Videos through the program `ffmpeg`, which reads every codec of the data sets.
 //!
 //! It is started without a shell and without network protocols, and hands frames over as PPM images, which
-//! carry their own size. Turns that a file's metadata ask for are made by ffmpeg.
+//! carry their own size. Turns that a file's metadata ask for are made by ffmpeg, where the data set has no rule
+//! of its own: rules are about the pixels as they are stored, and both together would turn a clip twice.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read};
@@ -65,10 +66,36 @@ impl Ffmpeg {
     ///
     /// [`RecordingError::Video`] if it has none, or ffprobe cannot read it.
     pub fn count_frames(&self, path: &Path) -> Result<usize, DataError> {
+        Ok(self.counts(path)?.1)
+    }
+
+    /// Decodes a video to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordingError::Video`] if its header promises more frames than there are, as that of a truncated
+    /// copy does, or none of the last ten can be decoded.
+    pub fn check(&self, path: &Path) -> Result<(), DataError> {
+        let (promised, frames) = self.counts(path)?;
+        if let Some(promised) = promised.filter(|promised| *promised > frames) {
+            return Err(RecordingError::Video {
+                path: path.to_owned(),
+                reason: format!("its header says {promised} frames, {frames} are there"),
+            }
+            .into());
+        }
+        // More than one, as some encoders end on packets without a frame.
+        let last: Vec<usize> = (frames.saturating_sub(10)..frames).collect();
+        self.decode(path, &last, true, |_, _| Ok(()))
+    }
+
+    /// Frames by the header, where it says, and packets of frames in the file.
+    fn counts(&self, path: &Path) -> Result<(Option<usize>, usize), DataError> {
         let output = Command::new(&self.ffprobe)
             .args(["-v", "error", "-protocol_whitelist", "file,pipe"])
             .args(["-select_streams", "v:0", "-count_packets"])
-            .args(["-show_entries", "stream=nb_read_packets", "-of", "csv=p=0"])
+            .args(["-show_entries", "stream=nb_frames,nb_read_packets"])
+            .args(["-of", "csv=p=0"])
             .arg(input(path))
             .stdin(Stdio::null())
             .output()
@@ -77,15 +104,17 @@ impl Ffmpeg {
                 source,
             })?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let count = text.split([',', '\n', '\r']).next().unwrap_or_default();
-        match count.trim().parse() {
-            Ok(frames) if frames > 0 => Ok(frames),
+        let mut numbers = text.split([',', '\n', '\r']).map(|n| n.trim().parse().ok());
+        let (promised, packets) = (numbers.next().flatten(), numbers.next().flatten());
+        match packets {
+            Some(packets) if packets > 0 => Ok((promised, packets)),
             _ => Err(video_error(path, &output.stderr).into()),
         }
     }
 
     /// Decodes the frames at `positions`, ascending, and hands each to `sink` with its position. A video
-    /// that ends before its packets say gives fewer.
+    /// that ends before its packets say gives fewer. A turn that the file's metadata ask for is made, unless
+    /// `as_stored`.
     ///
     /// # Errors
     ///
@@ -94,10 +123,11 @@ impl Ffmpeg {
         &self,
         path: &Path,
         positions: &[usize],
+        as_stored: bool,
         mut sink: impl FnMut(usize, RgbImage) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         for chunk in positions.chunks(MAX_SELECTED) {
-            self.decode_some(path, chunk, &mut sink)?;
+            self.decode_some(path, chunk, as_stored, &mut sink)?;
         }
         Ok(())
     }
@@ -106,6 +136,7 @@ impl Ffmpeg {
         &self,
         path: &Path,
         positions: &[usize],
+        as_stored: bool,
         sink: &mut impl FnMut(usize, RgbImage) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let Some(last) = positions.last() else {
@@ -119,8 +150,9 @@ impl Ffmpeg {
                 "error",
                 "-protocol_whitelist",
                 "file,pipe",
-                "-i",
             ])
+            .args(as_stored.then_some("-noautorotate"))
+            .arg("-i")
             .arg(input(path))
             .args(["-map", "0:v:0", "-an", "-sn", "-dn"])
             .args(["-vf", &format!("select='{}'", terms.join("+"))])

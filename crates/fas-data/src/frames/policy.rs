@@ -13,6 +13,8 @@
 //! SSDG's code fails on videos of less than 7 frames; AG-FAS's takes the index modulo `n`, and so does
 //! `ssdg` here. A policy never gives one frame twice: short videos give fewer frames.
 
+use std::fmt;
+
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
@@ -109,6 +111,20 @@ impl FramePolicy {
     }
 }
 
+impl fmt::Display for FramePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::First { count } => write!(f, "first {count}"),
+            Self::Every { step } => write!(f, "every {step}"),
+            Self::Uniform { count } => write!(f, "uniform {count}"),
+            Self::Random { count, seed } => write!(f, "random {count} seed {seed}"),
+            Self::Ssdg { count } => write!(f, "ssdg {count}"),
+            Self::Ssan { count } => write!(f, "ssan {count}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +190,8 @@ mod tests {
         let policy: FramePolicy = toml::from_str(text).unwrap();
         assert_eq!(policy, FramePolicy::Ssdg { count: 2 });
         assert_eq!(toml::to_string(&policy).unwrap(), text);
+        assert_eq!(policy.to_string(), "ssdg 2");
+        let random = FramePolicy::Random { count: 1, seed: 7 };
+        assert_eq!(random.to_string(), "random 1 seed 7");
     }
 }

@@ -52,7 +52,9 @@ impl FrameReader {
             Media::Video => {
                 let ffmpeg = self.ffmpeg()?;
                 let frames = ffmpeg.count_frames(&path)?;
-                ffmpeg.decode(&path, &policy.select(frames, &recording.id), sink)
+                let positions = policy.select(frames, &recording.id);
+                let as_stored = recording.rotation != Rotation::None;
+                ffmpeg.decode(&path, &positions, as_stored, sink)
             }
             Media::Image => sink(0, load_rgb(&path)?),
             Media::Frames => {
@@ -65,6 +67,18 @@ impl FrameReader {
             Media::Hdf5 => read_hdf5(&path, recording, policy, sink),
             Media::Npz => sink(0, read_archive(&path)?),
             Media::NpyRow => sink(0, read_row(&path, recording.row.unwrap_or(0))?),
+        }
+    }
+
+    /// Reads the whole `recording`, below `root`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read to its end.
+    pub fn check(&self, root: &Path, recording: &Recording) -> Result<(), DataError> {
+        match recording.media {
+            Media::Video => self.ffmpeg()?.check(&root.join(&recording.path)),
+            _ => self.read(root, recording, FramePolicy::All, |_, _| Ok(())),
         }
     }
 
