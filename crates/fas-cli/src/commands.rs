@@ -8,6 +8,7 @@ mod despoof;
 mod despoofing;
 mod evaluate;
 mod fetch;
+mod frame_list;
 mod generate;
 mod predict;
 mod quality;

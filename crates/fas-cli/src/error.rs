@@ -255,6 +255,49 @@ pub(crate) enum CliError {
         /// Cause.
         source: io::Error,
     },
+
+    /// An index without recordings of the data set asked for.
+    #[error(
+        "{}: no recording of `{dataset}`; it has {}. Name one of these, or give the index of `{dataset}`",
+        index.display(),
+        names_or_none(domains)
+    )]
+    NoRecordings {
+        /// The index.
+        index: PathBuf,
+        /// Data set asked for.
+        dataset: String,
+        /// Data sets that it has.
+        domains: Vec<String>,
+    },
+
+    /// A folder with the frames of another job.
+    #[error("{}: {reason}; write to another folder, or remove it", folder.display())]
+    OtherFrames {
+        /// The folder.
+        folder: PathBuf,
+        /// What it holds.
+        reason: String,
+    },
+
+    /// A data set of whose training people none can go to development.
+    #[error(
+        "--carve-development: `{0}` has one person in training, who cannot be in two parts; give more people, or \
+         leave the option out"
+    )]
+    NotCarved(String),
+
+    /// A manifest without samples.
+    #[error("{}: the manifest has no sample; give one with some", .0.display())]
+    NoSamples(PathBuf),
+}
+
+fn names_or_none(names: &[String]) -> String {
+    if names.is_empty() {
+        "none at all".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 impl From<ClassifyError> for CliError {

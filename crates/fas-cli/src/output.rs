@@ -1,11 +1,16 @@
 //! Results on the standard output, or in a file that is never seen half-written.
 
-use std::io::{self, Write};
+mod resumable_table;
+
+use std::io::{self, Cursor, Write};
 use std::path::Path;
 
 use fas_report::write_atomically;
+use image::{ImageFormat, RgbImage};
 
 use crate::error::CliError;
+
+pub(crate) use self::resumable_table::ResumableTable;
 
 /// Writes `content` to `path`, or to the standard output where there is none.
 ///
@@ -18,6 +23,15 @@ pub(crate) fn emit(path: Option<&Path>, content: &[u8]) -> Result<(), CliError> 
         }),
         Some(path) => Ok(write_atomically(path, content)?),
     }
+}
+
+/// Writes a picture as PNG, whole or not at all; missing folders are made.
+pub(crate) fn emit_png(path: &Path, image: &RgbImage) -> Result<(), CliError> {
+    let mut bytes = Cursor::new(Vec::new());
+    image
+        .write_to(&mut bytes, ImageFormat::Png)
+        .expect("an RGB image is written to memory");
+    emit(Some(path), bytes.get_ref())
 }
 
 /// Refuses a file that cannot be written where it is asked for, before the work that fills it.

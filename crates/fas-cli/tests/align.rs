@@ -108,6 +108,20 @@ fn a_manifest_gives_a_manifest_of_the_crops() {
     let head = "id,path,label,species,domain,split,subject,video,style,synthetic,quality_score\n";
     let line =
         |id: &str, path: &str| format!("{id},{path},bona_fide,,d,train,s-{id},,d/live,false,\n");
+    fs::write(folder.path().join("photos/manifest.csv"), head).unwrap();
+    let run = fas(
+        folder.path(),
+        &[
+            "align",
+            "photos/manifest.csv",
+            "--out",
+            "crops",
+            "--preset",
+            "none",
+        ],
+    );
+    assert_eq!(run.code, 1);
+    assert!(run.errors.contains("has no sample"), "{}", run.errors);
     let text = head.to_owned() + &line("one", "deep/a.png") + &line("two", "b.png");
     fs::write(folder.path().join("photos/manifest.csv"), text).unwrap();
     let arguments = [
@@ -120,7 +134,26 @@ fn a_manifest_gives_a_manifest_of_the_crops() {
         "--boxes",
         "boxes.csv",
     ];
-    assert_eq!(fas(folder.path(), &arguments).code, 1);
+    // A recording that gave no frame is in the list of frames only.
+    let list = "recording,label,species,frame,path,response,policy\n\
+                clip,bona_fide,,4,deep/a.png,image,uniform 1\n\
+                gone,attack,print,,,unreadable,uniform 1\n";
+    fs::write(folder.path().join("photos/frames.csv"), list).unwrap();
+    let run = fas(folder.path(), &arguments);
+    assert_eq!(run.code, 1);
+    for line in [
+        "bona_fide: 2 recordings, 1 without an image (BPNRR 0.5000)",
+        "print: 1 recordings, 1 without an image (APNRR 1.0000)",
+    ] {
+        assert!(run.errors.contains(line), "{line}: {}", run.errors);
+    }
+    assert_eq!(
+        fs::read_to_string(folder.path().join("crops/frames.csv")).unwrap(),
+        "recording,label,species,frame,path,response,policy\n\
+         clip,bona_fide,,4,deep/a.png,image,uniform 1\n\
+         two,bona_fide,,,,no_face,\n\
+         gone,attack,print,,,unreadable,uniform 1\n"
+    );
     let manifest = rows(&folder.path().join("crops/manifest.csv"));
     assert_eq!(manifest.len(), 1);
     assert_eq!(

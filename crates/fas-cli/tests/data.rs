@@ -398,6 +398,46 @@ fn frames_become_a_manifest_and_failures_stay_rows() {
     let image = fas_data::load_rgb(manifest.image_path(sample)).unwrap();
     assert_eq!(image.get_pixel(0, 0).0, [30; 3]);
 
+    // Again: only what failed is read, and what is gone.
+    let first = fs::read_to_string(path.join("frames/frames.csv")).unwrap();
+    fs::remove_file(path.join("frames/lab/train/print/anna/2/00000.png")).unwrap();
+    let run = data(path, arguments);
+    assert!(
+        run.errors.contains("2 of 4 recordings are done already"),
+        "{}",
+        run.errors
+    );
+    assert_eq!(
+        fs::read_to_string(path.join("frames/frames.csv")).unwrap(),
+        first
+    );
+    assert!(
+        path.join("frames/lab/train/print/anna/2/00000.png")
+            .exists()
+    );
+
+    // A split that is given wins, over the same images; the same frames chosen otherwise are refused.
+    let run = data(path, &format!("{arguments} --split development"));
+    assert!(
+        run.errors.contains("3 of 4 recordings are done"),
+        "{}",
+        run.errors
+    );
+    let moved = fas_data::Manifest::read(path.join("frames/manifest.csv")).unwrap();
+    for sample in moved.samples() {
+        assert_eq!(sample.split, fas_data::Split::Development, "{}", sample.id);
+    }
+    let before = fs::read(path.join("frames/manifest.csv")).unwrap();
+    let run = data(path, &format!("{arguments} --policy first --count 2"));
+    assert_eq!(run.code, 1);
+    assert!(
+        run.errors
+            .contains("were chosen by `uniform 1`, not by `first 2`; write to another folder"),
+        "{}",
+        run.errors
+    );
+    assert_eq!(fs::read(path.join("frames/manifest.csv")).unwrap(), before);
+
     // Without a split by folder or option there is none.
     fs::create_dir_all(lab.join("bona_fide/cleo")).unwrap();
     fs::copy(
@@ -410,6 +450,331 @@ fn frames_become_a_manifest_and_failures_stay_rows() {
     assert_eq!(run.code, 1);
     assert!(
         run.errors.contains("`lab/bona_fide/cleo/5` has no split"),
+        "{}",
+        run.errors
+    );
+}
+
+#[test]
+fn frames_of_something_else_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for name in ["a", "b"] {
+        let file = path.join(format!("lab/train/bona_fide/{name}/1.png"));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        image::RgbImage::new(4, 4).save(file).unwrap();
+    }
+    data(path, "index custom.lab --root lab --out lab.csv");
+    let lines = fs::read_to_string(path.join("lab.csv")).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    for (name, row) in [("a.csv", 1), ("b.csv", 2)] {
+        fs::write(path.join(name), format!("{}\n{}\n", lines[0], lines[row])).unwrap();
+    }
+    let frames = |index: &str, out: &str| {
+        data(
+            path,
+            &format!("frames custom.lab --root lab --index {index} --out {out}"),
+        )
+    };
+    assert_eq!(frames("a.csv", "out").code, 0);
+    let run = frames("b.csv", "out");
+    assert_eq!(run.code, 1);
+    assert!(
+        run.errors
+            .contains("it holds frames of `lab/train/bona_fide/a/1`, which is not asked for"),
+        "{}",
+        run.errors
+    );
+    let manifest = fs::read_to_string(path.join("out/manifest.csv")).unwrap();
+    assert!(
+        manifest.contains("bona_fide/a/1") && !manifest.contains("bona_fide/b/1"),
+        "{manifest}"
+    );
+    // More of the same is added.
+    let run = frames("lab.csv", "out");
+    assert!(
+        run.errors.contains("1 of 2 recordings are done"),
+        "{}",
+        run.errors
+    );
+
+    fs::create_dir(path.join("other")).unwrap();
+    fs::write(path.join("other/manifest.csv"), "id\n").unwrap();
+    let run = frames("a.csv", "other");
+    assert!(
+        run.errors.contains("a manifest of something else"),
+        "{}",
+        run.errors
+    );
+
+    let run = data(
+        path,
+        "frames oulu_npu --root lab --index lab.csv --out none",
+    );
+    assert_eq!(run.code, 1);
+    assert!(
+        run.errors
+            .contains("lab.csv: no recording of `oulu_npu`; it has lab. Name one of these"),
+        "{}",
+        run.errors
+    );
+    assert!(!path.join("none").exists());
+}
+
+#[test]
+fn an_interrupted_extraction_goes_on_with_whole_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for name in ["a", "b", "c"] {
+        let file = path.join(format!("lab/train/bona_fide/{name}/1.png"));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        image::RgbImage::new(4, 4).save(file).unwrap();
+    }
+    data(path, "index custom.lab --root lab --out lab.csv");
+    let arguments = "frames custom.lab --root lab --index lab.csv --out out";
+    assert_eq!(data(path, arguments).code, 0);
+    let list = fs::read_to_string(path.join("out/frames.csv")).unwrap();
+    let manifest = fs::read(path.join("out/manifest.csv")).unwrap();
+    // As if it had been killed while the row of the third was written: the second may lack rows too.
+    let rows: Vec<&str> = list.lines().collect();
+    let partial = format!("{}\n{}\n{}", rows[1], rows[2], &rows[3][..9]);
+    fs::write(path.join("out/frames.csv.partial"), partial).unwrap();
+    fs::remove_file(path.join("out/frames.csv")).unwrap();
+    fs::remove_file(path.join("out/manifest.csv")).unwrap();
+    let run = data(path, arguments);
+    assert_eq!(run.code, 0, "{}", run.errors);
+    assert!(
+        run.errors.contains("1 of 3 recordings are done"),
+        "{}",
+        run.errors
+    );
+    assert_eq!(
+        fs::read_to_string(path.join("out/frames.csv")).unwrap(),
+        list
+    );
+    assert_eq!(fs::read(path.join("out/manifest.csv")).unwrap(), manifest);
+    assert!(!path.join("out/frames.csv.partial").exists());
+}
+
+/// Six clips of two people of each of the four sets, by their true names.
+const OCIM: [(&str, &str, &[&str]); 4] = [
+    (
+        "oulu_npu",
+        "avi",
+        &[
+            "Train_files/1_1_01_1",
+            "Train_files/1_1_01_2",
+            "Train_files/1_1_01_4",
+            "Test_files/1_1_36_1",
+            "Test_files/1_1_36_2",
+            "Test_files/1_1_36_4",
+        ],
+    ),
+    (
+        "casia_fasd",
+        "avi",
+        &[
+            "train_release/1/1",
+            "train_release/1/3",
+            "train_release/1/7",
+            "test_release/1/1",
+            "test_release/1/3",
+            "test_release/1/7",
+        ],
+    ),
+    (
+        "replay_attack",
+        "mov",
+        &[
+            "train/real/client001_session01_webcam_authenticate_adverse_1",
+            "train/attack/fixed/attack_print_client001_session01_highdef_photo_adverse",
+            "train/attack/hand/attack_mobile_client001_session01_mobile_video_adverse",
+            "test/real/client009_session01_webcam_authenticate_adverse_1",
+            "test/attack/fixed/attack_print_client009_session01_highdef_photo_adverse",
+            "test/attack/hand/attack_mobile_client009_session01_mobile_video_adverse",
+        ],
+    ),
+    (
+        "msu_mfsd",
+        "mov",
+        &[
+            "scene01/real/real_client001_laptop_SD_scene01",
+            "scene01/attack/attack_client001_laptop_SD_ipad_video_scene01",
+            "scene01/attack/attack_client001_laptop_SD_printed_photo_scene01",
+            "scene01/real/real_client002_laptop_SD_scene01",
+            "scene01/attack/attack_client002_laptop_SD_ipad_video_scene01",
+            "scene01/attack/attack_client002_laptop_SD_printed_photo_scene01",
+        ],
+    ),
+];
+
+/// The four sets below `folder`, every clip ten frames of 40 x 40, and `datasets.toml`; false without ffmpeg.
+fn ocim(folder: &std::path::Path) -> bool {
+    if fas_data::Ffmpeg::find().is_err() {
+        println!("skipped: install ffmpeg");
+        return false;
+    }
+    let mut text = String::new();
+    for (number, (name, container, clips)) in OCIM.iter().enumerate() {
+        let colour = ["red", "green", "blue", "gray"][number];
+        let clip = folder.join(format!("{name}.{container}"));
+        let made = std::process::Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i"])
+            .arg(format!("color={colour}:size=40x40:rate=25"))
+            .args(["-frames:v", "10", "-c:v", "mjpeg"])
+            .arg(&clip)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        for stem in *clips {
+            let path = folder.join(format!("{name}/{stem}.{container}"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::copy(&clip, path).unwrap();
+        }
+        text += &format!("[{name}]\nroot = \"{name}\"\n");
+    }
+    fs::write(folder.join("my.toml"), text).unwrap();
+    true
+}
+
+#[test]
+fn a_protocol_becomes_one_manifest_that_is_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    if !ocim(path) {
+        return;
+    }
+    let mut indices = String::new();
+    for (name, ..) in OCIM {
+        let run = data(
+            path,
+            &format!("index {name} --datasets my.toml --out {name}.csv"),
+        );
+        assert_eq!(run.code, 0, "{}", run.errors);
+        indices += &format!(" --index {name}.csv");
+    }
+    let protocol = format!("protocol OCI->M@ssdg{indices} --out ocim --partial");
+    let run = data(path, &protocol);
+    assert_eq!(run.code, 0, "{}", run.errors);
+    // An index that is given twice would count everybody twice.
+    let run = data(path, &format!("{protocol} --index oulu_npu.csv"));
+    assert_eq!(run.code, 1);
+    assert!(
+        run.errors
+            .contains("is listed twice, in oulu_npu.csv and in oulu_npu.csv"),
+        "{}",
+        run.errors
+    );
+
+    let frames = "frames --protocol ocim --datasets my.toml --out frames";
+    let run = data(path, frames);
+    assert_eq!(run.code, 0, "{}", run.errors);
+    assert!(
+        run.errors.contains("train: 18 recordings, frames: ssdg 1"),
+        "{}",
+        run.errors
+    );
+    assert!(
+        run.errors.contains("test: 6 recordings, frames: ssdg 2"),
+        "{}",
+        run.errors
+    );
+    let train = [
+        "train",
+        "classifier",
+        "frames/manifest.csv",
+        "--protocol",
+        "OCI->M",
+        "--objective",
+        "cross-entropy",
+        "--size",
+        "32",
+        "--steps",
+        "1",
+        "--batch",
+        "4",
+        "--out",
+        "detector.safetensors",
+    ];
+    let run = fas(path, &train);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.errors
+            .contains("development part has no bona_fide sample")
+            && run.errors.contains("--carve-development 0.2"),
+        "{}",
+        run.errors
+    );
+
+    // The same frames; of each source one of two people goes to development.
+    let run = data(path, &format!("{frames} --carve-development 0.5"));
+    assert_eq!(run.code, 0, "{}", run.errors);
+    assert!(
+        run.errors.contains("24 of 24 recordings are done"),
+        "{}",
+        run.errors
+    );
+    assert!(
+        run.errors
+            .contains("oulu_npu: 1 in development, of 2 people in training"),
+        "{}",
+        run.errors
+    );
+    let manifest = fas_data::Manifest::read(path.join("frames/manifest.csv")).unwrap();
+    let domains = manifest.domains();
+    let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
+    let protocol = fas_data::Protocol::from_name("OCI->M", &domains).unwrap();
+    let splits = protocol.select(&manifest).unwrap();
+    let guard = fas_data::LeakageGuard::new(&protocol);
+    guard.check_splits(&splits).unwrap();
+    assert_eq!(
+        (
+            splits.train.len(),
+            splits.development.len(),
+            splits.test.len()
+        ),
+        (9, 9, 12)
+    );
+    for sample in splits.train.iter().chain(&splits.development) {
+        assert_ne!(sample.domain, "msu_mfsd");
+        assert!(sample.id.ends_with("/6"), "{}", sample.id);
+    }
+    for sample in &splits.test {
+        assert_eq!(sample.domain, "msu_mfsd");
+    }
+    let bona_fide = splits
+        .test
+        .iter()
+        .filter(|s| s.label.is_bona_fide())
+        .count();
+    assert_eq!(bona_fide, 4);
+    let run = fas(path, &train);
+    assert_eq!(run.code, 0, "{}", run.errors);
+    assert!(
+        run.output.starts_with("OCI->M, test split of msu_mfsd:"),
+        "{}",
+        run.output
+    );
+
+    // Another choice of frames for every part, into another folder.
+    let run = data(
+        path,
+        "frames --protocol ocim --datasets my.toml --policy first --count 3 --out three",
+    );
+    assert_eq!(run.code, 0, "{}", run.errors);
+    let three = fas_data::Manifest::read(path.join("three/manifest.csv")).unwrap();
+    assert_eq!(three.samples().len(), 24 * 3);
+    let run = data(
+        path,
+        "frames --protocol ocim --datasets my.toml --count 3 --out four",
+    );
+    assert_eq!(run.code, 2);
+    assert!(run.errors.contains("name a --policy too"), "{}", run.errors);
+    fs::write(path.join("my.toml"), "[oulu_npu]\nroot = \"oulu_npu\"\n").unwrap();
+    let run = data(path, "frames --protocol ocim --datasets my.toml --out four");
+    assert_eq!(run.code, 1);
+    assert!(
+        run.errors.contains("data set `casia_fasd` has no root"),
         "{}",
         run.errors
     );
@@ -455,4 +820,84 @@ fn lists_and_scores_are_converted() {
         "{}",
         run.errors
     );
+}
+
+#[test]
+fn celeba_boxes_crop_its_photos() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let mut labels = serde_json::Map::new();
+    for (photo, kind, text) in [
+        ("Data/train/1/live/000001.png", 0, "56 28 112 56 0.9"),
+        ("Data/train/1/spoof/000002.png", 1, "-28 0 56 224 0.5"),
+        ("Data/train/1/spoof/000003.png", 1, ""),
+    ] {
+        let file = path.join("celeba").join(photo);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        // Twice and four times the 224 px in which the boxes are measured.
+        image::RgbImage::new(448, 896).save(&file).unwrap();
+        fs::write(photo_box(&file), text).unwrap();
+        let mut numbers = vec![0; 44];
+        (numbers[40], numbers[43]) = (kind, kind);
+        labels.insert(photo.to_owned(), numbers.into());
+    }
+    let metas = path.join("celeba/metas/intra_test");
+    fs::create_dir_all(&metas).unwrap();
+    let labels = serde_json::Value::from(labels).to_string();
+    fs::write(metas.join("train_label.json"), labels).unwrap();
+    fs::write(metas.join("test_label.json"), "{}").unwrap();
+    let run = data(path, "index celeba_spoof --root celeba --out celeba.csv");
+    assert_eq!(run.code, 0, "{}", run.errors);
+    let arguments = "boxes celeba_spoof --root celeba --index celeba.csv --out boxes.csv";
+    let run = data(path, &format!("{arguments} --photos"));
+    assert_eq!(run.code, 0, "{}", run.errors);
+    assert!(
+        run.errors
+            .contains("2 boxes in boxes.csv, 1 images have none"),
+        "{}",
+        run.errors
+    );
+    assert_eq!(
+        fs::read_to_string(path.join("boxes.csv")).unwrap(),
+        "path,left,top,right,bottom,score\n\
+         Data/train/1/live/000001.png,112,112,336,336,0.9\n\
+         Data/train/1/spoof/000002.png,0,0,56,896,0.5\n"
+    );
+    // By the names of the frames, straight into `fas align`.
+    assert_eq!(data(path, arguments).code, 0);
+    let frames = "frames celeba_spoof --root celeba --index celeba.csv --out frames";
+    assert_eq!(data(path, frames).code, 0);
+    let align = [
+        "align",
+        "frames/manifest.csv",
+        "--boxes",
+        "boxes.csv",
+        "--preset",
+        "square",
+        "--size",
+        "32",
+        "--out",
+        "crops",
+    ];
+    let run = fas(path, &align);
+    assert!(
+        run.errors.contains("1 of 3 photos have no crop"),
+        "{}",
+        run.errors
+    );
+    let run = data(
+        path,
+        "boxes oulu_npu --root celeba --index celeba.csv --out b.csv",
+    );
+    assert_eq!(run.code, 2);
+    assert!(
+        run.errors.contains("oulu_npu has no face boxes"),
+        "{}",
+        run.errors
+    );
+}
+
+fn photo_box(photo: &std::path::Path) -> std::path::PathBuf {
+    let stem = photo.file_stem().unwrap().to_str().unwrap();
+    photo.with_file_name(format!("{stem}_BB.txt"))
 }

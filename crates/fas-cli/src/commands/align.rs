@@ -2,6 +2,7 @@
 
 mod detector;
 mod input;
+mod response;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use self::detector::Detector;
 use self::input::{Photo, Source};
 use self::table::{Outcome, Row, Settings, Table};
 use crate::error::CliError;
-use crate::output::{check_parent, emit};
+use crate::output::{check_parent, emit_png};
 use crate::progress::Progress;
 
 const DETAILS: &str = "\
@@ -33,7 +34,9 @@ Presets:
 The largest face of a photo is taken; the column `faces` says how many there are. OUT gets a PNG file
 a photo under the photo's own name, crops.csv with one row a photo (detector, score, bounds,
 landmarks, scale and matrix from photo to crop; status `no_face`, `unreadable` or `refused` where
-there is no crop) and, if INPUT is a manifest, manifest.csv of the crops. A run that was interrupted
+there is no crop) and, if INPUT is a manifest, manifest.csv of the crops and frames.csv with a row a
+frame, also of those without a face; recordings that `fas data frames` could not read keep their rows.
+Non-response rates (BPNRR, APNRR of ISO/IEC 30107-3) are told by recording. A run that was interrupted
 goes on where it stopped; photos that are new in INPUT are added.
 
 Weights of the detector: `fas fetch mtcnn --out mtcnn.safetensors`, once.
@@ -133,6 +136,7 @@ impl Align {
         let failed = table.finish(&names)?;
         if let Source::Manifest(manifest) = &source {
             self.write_manifest(manifest, &table)?;
+            response::write(&self.out, manifest, &table)?;
         }
         if failed == 0 {
             return Ok(ExitCode::SUCCESS);
@@ -209,13 +213,7 @@ impl Align {
             Ok(crop) => crop,
             Err(error) => return Ok(row(Some(face), Outcome::Refused(error.to_string()))),
         };
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        crop.image
-            .write_to(&mut bytes, image::ImageFormat::Png)
-            .expect("an RGB image is written to memory");
-        let path = self.out.join(photo.crop_name());
-        make_folder(path.parent().unwrap_or(&self.out))?;
-        emit(Some(&path), bytes.get_ref())?;
+        emit_png(&self.out.join(photo.crop_name()), &crop.image)?;
         let outcome = Outcome::Crop {
             path: photo.crop_name(),
             to_crop: crop.to_crop.matrix(),

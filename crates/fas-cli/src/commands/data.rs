@@ -1,5 +1,6 @@
 //! `fas data`: copies of public data sets, their index, their health, their protocols and leaks.
 
+mod boxes;
 mod check;
 mod convert;
 mod frames;
@@ -24,7 +25,7 @@ Examples:
   fas data index oulu_npu --out oulu.csv
   fas data protocol oulu_npu/P1 --index oulu.csv --out P1/
   fas data leaks --protocol P1/
-  fas data frames oulu_npu --index P1/test.csv --policy ssdg --count 2 --out frames/";
+  fas data frames --protocol P1/ --policy uniform --count 10 --out frames/";
 
 /// Data sets: index, check, protocols, leaks, frames.
 #[derive(Debug, Args)]
@@ -36,6 +37,7 @@ pub(crate) struct Data {
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {
+    Boxes(boxes::Boxes),
     Check(check::Check),
     Convert(convert::Convert),
     Frames(frames::Frames),
@@ -48,6 +50,7 @@ enum DataCommand {
 impl Data {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         match &self.command {
+            DataCommand::Boxes(command) => command.run(),
             DataCommand::Check(command) => command.run(),
             DataCommand::Convert(command) => command.run(),
             DataCommand::Frames(command) => command.run(),

@@ -35,7 +35,11 @@ impl Source {
         if path.is_dir() {
             return Ok(Self::Folder(path.to_owned()));
         }
-        Ok(Self::Manifest(Manifest::read(path)?))
+        let manifest = Manifest::read(path)?;
+        if manifest.samples().is_empty() {
+            return Err(CliError::NoSamples(path.to_owned()));
+        }
+        Ok(Self::Manifest(manifest))
     }
 
     /// All photos, once each, in order.

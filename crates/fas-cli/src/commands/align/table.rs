@@ -1,17 +1,15 @@
-//! `crops.csv`: one row a photo. While a run goes on, rows are added to `crops.csv.partial`, a batch at
-//! a time, so that an interrupted run can go on.
+//! `crops.csv`: one row a photo, added a batch at a time, so that an interrupted run can go on.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 use fas_align::Face;
+use fas_data::Response;
 
 use super::make_folder;
 use crate::error::CliError;
-use crate::output::emit;
+use crate::output::ResumableTable;
 
 const COLUMNS: [&str; 31] = [
     "photo", "crop", "status", "faces", "detector", "preset", "size", "sampling", "score", "left",
@@ -94,6 +92,7 @@ impl Row {
 pub(super) struct Table {
     folder: PathBuf,
     settings: Settings,
+    file: ResumableTable,
     rows: HashMap<String, StringRecord>,
 }
 
@@ -104,46 +103,21 @@ impl Table {
         let mut table = Self {
             folder: folder.to_owned(),
             settings,
+            file: ResumableTable::new(folder.join("crops.csv"), &COLUMNS, "fas align"),
             rows: HashMap::new(),
         };
-        for path in [table.path(), table.partial()] {
-            let read = |source| CliError::Read {
-                path: path.clone(),
-                source,
-            };
-            let bytes = match fs::read(&path) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(read(error)),
-            };
-            // An interrupted run may have left half a row.
-            let whole = bytes
-                .iter()
-                .rposition(|&byte| byte == b'\n')
-                .map_or(0, |at| at + 1);
-            let mut reader = csv::ReaderBuilder::new()
-                .has_headers(false)
-                .from_reader(&bytes[..whole]);
-            for record in reader.records() {
-                let record = record.map_err(|error| read(io::Error::other(error)))?;
-                if record.iter().eq(COLUMNS) {
-                    continue;
-                }
-                if record.len() != COLUMNS.len() {
-                    return Err(read(io::Error::other("it is no table of `fas align`")));
-                }
-                table.admit(record, &path)?;
-            }
+        for record in table.file.rows()?.into_iter().flatten() {
+            table.admit(record)?;
         }
         make_folder(folder)?;
         Ok(table)
     }
 
-    fn admit(&mut self, record: StringRecord, path: &Path) -> Result<(), CliError> {
+    fn admit(&mut self, record: StringRecord) -> Result<(), CliError> {
         let made: Vec<&str> = SETTINGS.map(|column| &record[column]).collect();
         if made != self.settings.0 {
             return Err(CliError::OtherSettings {
-                path: path.to_owned(),
+                path: self.file.path().to_owned(),
                 made: made.join(", "),
                 asked: self.settings.0.join(", "),
             });
@@ -153,14 +127,6 @@ impl Table {
             self.rows.insert(record[0].to_owned(), record);
         }
         Ok(())
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.join("crops.csv")
-    }
-
-    fn partial(&self) -> PathBuf {
-        self.folder.join("crops.csv.partial")
     }
 
     /// Whether the photo is done.
@@ -174,22 +140,19 @@ impl Table {
         (!crop.is_empty()).then_some(crop)
     }
 
+    /// What became of the photo. A face that cannot be cropped is no usable face.
+    pub(super) fn response_of(&self, name: &str) -> Response {
+        match self.rows.get(name).map(|row| &row[STATUS]) {
+            Some("crop") => Response::Image,
+            Some("no_face" | "refused") => Response::NoFace,
+            _ => Response::Unreadable,
+        }
+    }
+
     /// Adds rows; they are on disk when this returns.
     pub(super) fn append(&mut self, rows: Vec<Row>) -> Result<(), CliError> {
         let records: Vec<_> = rows.iter().map(|row| row.record(&self.settings)).collect();
-        let path = self.partial();
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| {
-                file.write_all(&csv_of(records.iter()))?;
-                file.sync_data()
-            })
-            .map_err(|source| CliError::Write {
-                what: path.display().to_string(),
-                source,
-            })?;
+        self.file.append(&records)?;
         for record in records {
             self.rows.insert(record[0].to_owned(), record);
         }
@@ -198,26 +161,16 @@ impl Table {
 
     /// Writes the table of these photos, in their order; returns how many have no crop.
     pub(super) fn finish(&self, names: &[&str]) -> Result<usize, CliError> {
-        let header = StringRecord::from(COLUMNS.as_slice());
         let rows: Vec<&StringRecord> = names.iter().filter_map(|n| self.rows.get(*n)).collect();
-        let all = std::iter::once(&header).chain(rows.iter().copied());
-        emit(Some(&self.path()), &csv_of(all))?;
-        // Every row of it is in the table now; it may never have been made.
-        let _ = fs::remove_file(self.partial());
+        self.file.finish(rows.iter().copied())?;
         Ok(rows.iter().filter(|row| &row[STATUS] != "crop").count())
     }
 }
 
-fn csv_of<'a>(records: impl Iterator<Item = &'a StringRecord>) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for record in records {
-        writer.write_record(record).expect("writing to memory");
-    }
-    writer.into_inner().expect("writing to memory")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn settings(size: &str) -> Settings {

@@ -15,10 +15,12 @@ use crate::progress::Progress;
 
 const DETAILS: &str = "\
 Reports files that are missing, extra or misnamed, empty, damaged, there twice, or re-encoded, links
-that leave the root, and counts that are not the published ones. The exit code is 1 if there is any.
+that leave the root, and counts that are not the published ones. The exit code is 1 if there is any but
+extra files: those that are no recording by their extension, such as README.txt, are told of and do no harm.
 
 Depth: `names` looks at names and sizes, `containers` also at the first bytes of each file, `copies`
-also compares files of equal size by content.
+also compares files of equal size by content, `frames` also reads every recording to its end (videos need
+ffmpeg), which finds truncated ones and takes long.
 
 Examples:
   fas data check oulu_npu
@@ -47,7 +49,8 @@ fn depth(text: &str) -> Result<CheckDepth, String> {
         "names" => Ok(CheckDepth::Names),
         "containers" => Ok(CheckDepth::Containers),
         "copies" => Ok(CheckDepth::Copies),
-        _ => Err("write one of names, containers, copies".to_owned()),
+        "frames" => Ok(CheckDepth::Frames),
+        _ => Err("write one of names, containers, copies, frames".to_owned()),
     }
 }
 

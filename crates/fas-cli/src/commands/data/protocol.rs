@@ -1,5 +1,6 @@
 //! `fas data protocol`: the recordings of an official protocol, part by part.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use fas_data::{
-    DataError, IndexWriter, OfficialProtocol, Partition, Split, official_protocol,
+    DataError, IndexWriter, OfficialProtocol, Partition, RecordingError, Split, official_protocol,
     official_protocols, read_index,
 };
 
@@ -16,7 +17,8 @@ use crate::output::{check_parent, emit};
 
 const DETAILS: &str = "\
 Writes train.csv, development.csv and test.csv (index files) and protocol.toml into the folder --out.
-Counts are compared with the published ones; a difference is an error unless --partial.
+Counts are compared with the published ones; a difference is an error unless --partial. Where none are
+published (SiW P2 and P3, CelebA-Spoof, ssan) a note says so. A recording that is given twice is an error.
 
 Names: oulu_npu/P1 … P4_6, siw/P1 … P3_2, wmca/grandtest, wmca/LOO_glasses …, padisi/part0 … part2,
 replay_attack/grandtest; OCI->M, OMI->C, OCM->I, ICM->O, MI->C, MI->O with @ssdg, @safas, @ssan or
@@ -72,13 +74,7 @@ impl Protocol {
             return Ok(ExitCode::SUCCESS);
         };
         check_parent(out)?;
-        let mut partition = Partition::default();
-        for index in &self.index {
-            read_index(index, |recording| {
-                protocol.place(recording, &mut partition);
-                Ok(())
-            })?;
-        }
+        let partition = self.partition(&protocol)?;
         protocol.check_classes(&partition)?;
         let mismatches = protocol.mismatches(&partition);
         for mismatch in &mismatches {
@@ -105,6 +101,9 @@ impl Protocol {
                 recordings.len() - bona_fide
             );
         }
+        for part in protocol.uncounted() {
+            eprintln!("{part}: counts not published, none compared");
+        }
         for caveat in &protocol.caveats {
             eprintln!("note: {caveat}");
         }
@@ -112,20 +111,46 @@ impl Protocol {
     }
 
     fn protocol(&self) -> Result<OfficialProtocol, CliError> {
-        let Some(file) = &self.file else {
-            return Ok(official_protocol(self.name.as_deref().unwrap_or_default())?);
-        };
-        let text = fs::read_to_string(file).map_err(|source| DataError::Io {
-            path: file.clone(),
-            action: "read the protocol",
-            source,
-        })?;
-        Ok(OfficialProtocol::from_toml(&text, file)?)
+        match &self.file {
+            None => Ok(official_protocol(self.name.as_deref().unwrap_or_default())?),
+            Some(file) => read_protocol(file),
+        }
+    }
+
+    /// The recordings of the indices, each once, in their parts.
+    fn partition(&self, protocol: &OfficialProtocol) -> Result<Partition, CliError> {
+        let mut partition = Partition::default();
+        let mut seen = HashMap::<String, &Path>::new();
+        for index in &self.index {
+            read_index(index, |recording| {
+                if let Some(first) = seen.insert(recording.id.clone(), index) {
+                    return Err(RecordingError::DuplicateRecording {
+                        id: recording.id,
+                        first: first.display().to_string(),
+                        second: index.display().to_string(),
+                    }
+                    .into());
+                }
+                protocol.place(recording, &mut partition);
+                Ok(())
+            })?;
+        }
+        Ok(partition)
     }
 }
 
+/// A protocol in a TOML file.
+pub(super) fn read_protocol(file: &Path) -> Result<OfficialProtocol, CliError> {
+    let text = fs::read_to_string(file).map_err(|source| DataError::Io {
+        path: file.to_owned(),
+        action: "read the protocol",
+        source,
+    })?;
+    Ok(OfficialProtocol::from_toml(&text, file)?)
+}
+
 /// File of a part in a protocol's folder.
-fn part_file(folder: &Path, part: Split) -> PathBuf {
+pub(super) fn part_file(folder: &Path, part: Split) -> PathBuf {
     folder.join(format!("{part}.csv"))
 }
 
