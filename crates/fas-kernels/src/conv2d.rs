@@ -2,7 +2,8 @@
 //!
 //! Fast on Flex for `f32`, no dilation, the same stride 1 or 2 on both axes, and in one group either a
 //! 3x3 kernel with padding 1 or a 1x1 kernel without padding, or with each channel its own group (depthwise)
-//! the former; everything else runs Burn's own operation with the same result.
+//! the former; everything else runs Burn's own operation with the same result. On Flex `f16` and `bf16` are
+//! widened to `f32`, and the output is rounded.
 
 pub(crate) mod autodiff;
 #[cfg(feature = "_cubecl")]

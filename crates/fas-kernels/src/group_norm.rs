@@ -9,6 +9,8 @@ pub(crate) mod autodiff;
 pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
+#[cfg(any(feature = "_cubecl", feature = "flex"))]
+mod half;
 pub(crate) mod reference;
 
 use burn::backend::Dispatch;
@@ -56,6 +58,9 @@ impl GroupNormOptions {
 /// `modulation` is the pair `(scale, shift)`; without it, this is
 /// [`burn::nn::GroupNorm`](https://docs.rs/burn/0.22.1/burn/nn/struct.GroupNorm.html). The variance
 /// is the biased one.
+///
+/// `weight`, `bias`, `scale` and `shift` are of one type: that of `x`, or `f32` with `x` in a half type. All
+/// is computed in `f32` for a half type, and the output is rounded to it.
 ///
 /// # Shapes
 ///
@@ -105,7 +110,7 @@ pub fn group_norm<const D: usize>(
         );
     }
     let (scale, shift) = modulation.unwrap_or_else(|| {
-        let zeros = Tensor::zeros([batch_size, channels], (&x.device(), x.dtype()));
+        let zeros = Tensor::zeros([batch_size, channels], (&x.device(), weight.dtype()));
         (zeros.clone(), zeros)
     });
     for (name, tensor) in [("scale", &scale), ("shift", &shift)] {

@@ -6,7 +6,9 @@
 //! - on Flex (feature `flex`) a vectorised kernel that uses all cores runs, for `f32`;
 //! - on CubeCL runtimes (features `cuda`, `vulkan`, `wgpu`, `cpu`) kernels of one source run, for
 //!   `f32`; the convolution and its gradients of input and weight are Burn's own there;
-//! - for other types and on other backends, the composition of Burn operations;
+//! - for other types and on other backends, the composition of Burn operations; but group normalisation, and
+//!   on Flex the convolution, serve `f16` and `bf16` by the kernels for `f32`: values are widened, the
+//!   result is rounded once;
 //! - on an autodiff device a hand-written backward pass runs, through the kernels of the backend
 //!   below.
 //!
@@ -28,6 +30,8 @@ mod elementwise;
 mod exp;
 mod gelu;
 mod group_norm;
+#[cfg(any(feature = "_cubecl", feature = "flex"))]
+mod half;
 mod join;
 mod ops;
 #[cfg(feature = "flex")]

@@ -1,7 +1,7 @@
 //! Convolution on the Flex backend.
 
 use burn::backend::flex::{Flex, FlexTensor};
-use burn::backend::ops::ModuleOps;
+use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::tensor::ops::ConvOptions;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -13,6 +13,7 @@ use super::pointwise::Pointwise;
 use super::weight_gradient::WeightGradient;
 use super::winograd::{KernelGradient, Weight, Winograd};
 use crate::buffer::{all_f32, dims, output, read, recycle, tensor};
+use crate::half::{half_type, widened};
 use crate::scratch::Scratch;
 use crate::simd;
 
@@ -230,6 +231,10 @@ pub(crate) fn forward(
     bias: FlexTensor,
     options: ConvOptions<2>,
 ) -> FlexTensor {
+    if let Some(half) = half_type(&x) {
+        let [x, weight, bias] = widened::<Flex, 3>([x, weight, bias]);
+        return Flex::float_cast(forward(x, weight, bias, options), half);
+    }
     let (x_dims, weight_dims) = (dims(&x), dims(&weight));
     let same_type = all_f32(&[&x, &weight, &bias]);
     let Some(case) = Case::new(x_dims, weight_dims, &options).filter(|_| same_type) else {
@@ -251,6 +256,10 @@ pub(crate) fn input_gradient(
     input_dims: [usize; 4],
     options: ConvOptions<2>,
 ) -> FlexTensor {
+    if let Some(half) = half_type(&gradient) {
+        let [gradient, weight] = widened::<Flex, 2>([gradient, weight]);
+        return Flex::float_cast(input_gradient(gradient, weight, input_dims, options), half);
+    }
     let same_type = all_f32(&[&gradient, &weight]);
     let Some(case) = Case::new(input_dims, dims(&weight), &options).filter(|_| same_type) else {
         return super::reference::input_gradient::<Flex>(gradient, weight, input_dims, options);
@@ -364,6 +373,10 @@ pub(crate) fn weight_gradient(
     weight_dims: [usize; 4],
     options: ConvOptions<2>,
 ) -> FlexTensor {
+    if let Some(half) = half_type(&gradient) {
+        let [x, gradient] = widened::<Flex, 2>([x, gradient]);
+        return Flex::float_cast(weight_gradient(x, gradient, weight_dims, options), half);
+    }
     let same_type = all_f32(&[&x, &gradient]);
     let Some(case) = Case::new(dims(&x), weight_dims, &options).filter(|_| same_type) else {
         return super::reference::weight_gradient::<Flex>(x, gradient, weight_dims, options);
@@ -411,6 +424,10 @@ pub(crate) fn weight_gradient(
 
 /// See [`KernelOps::convolution_bias_gradient`](crate::KernelOps::convolution_bias_gradient).
 pub(crate) fn bias_gradient(gradient: FlexTensor) -> FlexTensor {
+    if let Some(half) = half_type(&gradient) {
+        let [gradient] = widened::<Flex, 1>([gradient]);
+        return Flex::float_cast(bias_gradient(gradient), half);
+    }
     let [batch_size, channels, height, width] = dims(&gradient);
     let pixels = height * width;
     if !all_f32(&[&gradient]) || pixels == 0 {

@@ -16,6 +16,7 @@ use super::{GroupNormOptions, reference};
 use crate::cube::elementwise::Unary;
 use crate::cube::reduction::sum_units;
 use crate::cube::{address_type, all_f32, cube_count, cube_units, empty, vector_size};
+use crate::half::half_type;
 use crate::silu::cube::Silu;
 
 /// Sizes of the groups, in vectors of the kernel's width.
@@ -89,6 +90,9 @@ pub(crate) fn forward(
     shift: CubeTensor,
     options: GroupNormOptions,
 ) -> CubeTensor {
+    if let Some(half) = half_type(&x) {
+        return super::half::forward::<CubeBackend>([x, weight, bias, scale, shift], options, half);
+    }
     if !all_f32(&[&x, &weight, &bias, &scale, &shift]) {
         return reference::forward::<CubeBackend>(x, weight, bias, scale, shift, options);
     }
@@ -124,6 +128,10 @@ pub(crate) fn gradients(
     shift: CubeTensor,
     options: GroupNormOptions,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
+    if let Some(half) = half_type(&x) {
+        let inputs = [x, gradient, weight, bias, scale, shift];
+        return super::half::gradients::<CubeBackend>(inputs, options, half);
+    }
     if !all_f32(&[&x, &gradient, &weight, &bias, &scale, &shift]) {
         return reference::gradients::<CubeBackend>(
             x, gradient, weight, bias, scale, shift, options,

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::{GroupNormOptions, reference};
 use crate::buffer::{all_f32, output, overwrite, read, tensor, tensor_of};
+use crate::half::half_type;
 use crate::silu::vector::{silu, silu_slope};
 use crate::simd;
 
@@ -90,6 +91,9 @@ pub(crate) fn forward(
     shift: FlexTensor,
     options: GroupNormOptions,
 ) -> FlexTensor {
+    if let Some(half) = half_type(&x) {
+        return super::half::forward::<Flex>([x, weight, bias, scale, shift], options, half);
+    }
     if !all_f32(&[&x, &weight, &bias, &scale, &shift]) || x.shape().num_elements() == 0 {
         return reference::forward::<Flex>(x, weight, bias, scale, shift, options);
     }
@@ -148,6 +152,10 @@ pub(crate) fn gradients(
     shift: FlexTensor,
     options: GroupNormOptions,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
+    if let Some(half) = half_type(&x) {
+        let inputs = [x, gradient, weight, bias, scale, shift];
+        return super::half::gradients::<Flex>(inputs, options, half);
+    }
     if !all_f32(&[&x, &gradient, &weight, &bias, &scale, &shift]) || x.shape().num_elements() == 0 {
         return reference::gradients::<Flex>(x, gradient, weight, bias, scale, shift, options);
     }
