@@ -20,8 +20,8 @@ use fas_diffusion::training::{
 };
 use fas_diffusion::{Generator, GeneratorConfig};
 use fas_examples::{
-    DeviceChoice, FaceFolder, FaceSplit, TripletPool, TripletSettings, cost, domains_by_name,
-    images_to_tensor, progress,
+    DeviceChoice, FaceFolder, FaceSplit, PrecisionChoice, TripletPool, TripletSettings, cost,
+    domains_by_name, images_to_tensor, progress,
 };
 use fas_weights::StoredFloat;
 use image::RgbImage;
@@ -61,6 +61,9 @@ struct Arguments {
     /// Seed of everything random.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// What the U-Net is trained in; weights are 32 bits in each case.
+    #[arg(long, value_enum, default_value = "full")]
+    precision: PrecisionChoice,
     /// Backend.
     #[arg(long, value_enum, default_value = "flex")]
     device: DeviceChoice,
@@ -113,7 +116,9 @@ fn main() -> Result<(), String> {
 fn train(pool: &TripletPool, arguments: &Arguments, device: &Device) -> Result<Generator, String> {
     device.seed(arguments.seed);
     let mut generator = GeneratorConfig::small(pool.styles().len()).init(device);
-    let config = GeneratorTrainingConfig::new(arguments.steps).with_seed(arguments.seed);
+    let config = GeneratorTrainingConfig::new(arguments.steps)
+        .with_seed(arguments.seed)
+        .with_precision(arguments.precision.into());
     let checkpoint = arguments.out.with_extension("checkpoint");
     if !GeneratorTrainer::has_checkpoint(&checkpoint) {
         generator = pool.train_style_encoder(generator, arguments.encoder_steps, device)?;

@@ -45,7 +45,9 @@ pub use edit_figures::Figures;
 pub use edit_pairs::{EditPair, edit, edit_pairs, pixel_distance};
 pub use edits::{Edit, EditSettings, edited, edits, style_labels};
 pub use faces::{FaceFolder, FaceSplit};
-pub use fas_jobs::{DeviceChoice, image_values, images_to_tensor, tensor_to_images};
+pub use fas_jobs::{
+    DeviceChoice, PrecisionChoice, image_values, images_to_tensor, tensor_to_images,
+};
 pub use fusion_study::{FusionArguments, FusionVariant, compare_fusions};
 pub use instruments::{Instruments, Measured, embed_faces, load_recogniser};
 pub use judge::{JudgeSettings, train_judge};

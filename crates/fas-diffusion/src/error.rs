@@ -53,11 +53,13 @@ pub enum DiffusionError {
     /// The loss or a gradient is not a number.
     #[error(
         "the {quantity} of step {step} is {value}, on the batch of {batch}; weights and the last \
-         checkpoint are untouched: lower the learning rate or look at those samples"
+         checkpoint are untouched: lower the learning rate or look at those samples{}", precision_remedy(*.precision)
     )]
     Diverged {
         /// Training step, counted from 0.
         step: usize,
+        /// The type that the network computed in.
+        precision: crate::Precision,
         /// What is not finite: the loss or the norm of the gradient.
         quantity: &'static str,
         /// Its value.
@@ -73,6 +75,20 @@ pub enum DiffusionError {
         /// Labels of the encoder.
         num_styles: usize,
     },
+    /// A device without the type that a network was to compute in.
+    #[error(
+        "{device} does not compute in {}; choose {} or another backend",
+        .precision.name(),
+        names(supported)
+    )]
+    UnsupportedPrecision {
+        /// What was asked for.
+        precision: crate::Precision,
+        /// The device.
+        device: String,
+        /// What the device computes in.
+        supported: Vec<crate::Precision>,
+    },
     /// Content, style and noise batches differ in size.
     #[error(
         "{content} content images, {style} style images and {ids} sample ids; give one of each"
@@ -85,4 +101,21 @@ pub enum DiffusionError {
         /// Sample ids.
         ids: usize,
     },
+}
+
+fn names(precisions: &[crate::Precision]) -> String {
+    let names: Vec<&str> = precisions
+        .iter()
+        .map(|precision| precision.name())
+        .collect();
+    names.join(", ")
+}
+
+/// What else helps in a half type.
+fn precision_remedy(precision: crate::Precision) -> &'static str {
+    match precision {
+        crate::Precision::Full => "",
+        crate::Precision::F16 => ", or train in bf16 or in full precision",
+        crate::Precision::Bf16 => ", or train in full precision",
+    }
 }

@@ -1,22 +1,28 @@
 //! How the layers of this crate run: parameters live in Burn's modules, the arithmetic in
-//! `fas-kernels`.
+//! `fas-kernels`. A layer computes in the type of its input; norms keep their parameters in `f32`, and in a half
+//! type compute in it.
 
-use burn::nn::GroupNorm;
 use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, GroupNorm};
 use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
 use fas_kernels::GroupNormOptions;
+
+use crate::precision::{like, widened};
 
 /// A convolution of this crate: odd kernel, stride 1 or 2, same padding.
 pub(crate) fn conv2d(conv: &Conv2d, input: Tensor<4>) -> Tensor<4> {
     let padding = [conv.weight.dims()[2] / 2; 2];
     let options = ConvOptions::new(conv.stride, padding, [1, 1], 1);
-    fas_kernels::conv2d(
-        input,
-        conv.weight.val(),
-        conv.bias.as_ref().map(|b| b.val()),
-        options,
-    )
+    let weight = like(conv.weight.val(), &input);
+    let bias = conv.bias.as_ref().map(|b| like(b.val(), &input));
+    fas_kernels::conv2d(input, weight, bias, options)
+}
+
+/// `batch_norm(input)`.
+pub(crate) fn batch_norm(norm: &BatchNorm, input: Tensor<4>) -> Tensor<4> {
+    let dtype = input.dtype();
+    norm.forward(widened(input)).cast(dtype)
 }
 
 /// `group_norm(input)`.

@@ -31,7 +31,7 @@ pub(crate) fn read_generator_config(text: &str) -> Option<GeneratorConfig> {
 }
 
 /// Adds to `stored` what only `defaults` has.
-fn complete(stored: &mut Value, defaults: &Value) {
+pub(crate) fn complete(stored: &mut Value, defaults: &Value) {
     let (Value::Object(stored), Value::Object(defaults)) = (stored, defaults) else {
         return;
     };

@@ -9,7 +9,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, Pa
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use crate::ops::conv2d;
+use crate::ops::{batch_norm, conv2d};
 
 /// First layers of the encoder.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -141,10 +141,13 @@ impl BasicBlock {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let hidden = relu(self.norm_1.forward(conv2d(&self.conv_1, input.clone())));
-        let hidden = self.norm_2.forward(conv2d(&self.conv_2, hidden));
+        let hidden = relu(batch_norm(
+            &self.norm_1,
+            conv2d(&self.conv_1, input.clone()),
+        ));
+        let hidden = batch_norm(&self.norm_2, conv2d(&self.conv_2, hidden));
         let shortcut = match (&self.shortcut_conv, &self.shortcut_norm) {
-            (Some(conv), Some(norm)) => norm.forward(conv2d(conv, input)),
+            (Some(conv), Some(norm)) => batch_norm(norm, conv2d(conv, input)),
             _ => input,
         };
         relu(hidden + shortcut)
@@ -189,7 +192,7 @@ impl StyleEncoder {
 
     /// Maps of every stage, the first (finest) included.
     fn maps(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut hidden = relu(self.norm.forward(conv2d(&self.conv, images)));
+        let mut hidden = relu(batch_norm(&self.norm, conv2d(&self.conv, images)));
         if let Some(pool) = &self.pool {
             hidden = pool.forward(hidden);
         }
@@ -208,7 +211,7 @@ impl StyleEncoder {
     ///
     /// # Shapes
     ///
-    /// - images: `[batch_size, 3, height, width]`, in `[-1, 1]`
+    /// - images: `[batch_size, 3, height, width]`, in `[-1, 1]`; the maps have their type
     pub fn features(&self, images: Tensor<4>) -> StyleFeatures {
         let mut maps = self.maps(images);
         maps.remove(0);

@@ -15,6 +15,7 @@ use crate::ops::{conv2d, group_norm};
 use crate::patch_statistics::{
     GlobalToken, Upsampling, grid_side, pooling_matrix, upsampling_matrix,
 };
+use crate::precision::{like, widened};
 
 /// What stands for the spread of a patch.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -328,8 +329,9 @@ impl StyleFusion {
     ///
     /// # Shapes
     ///
-    /// - style_features: `[batch_size, channels, size, size]`
+    /// - style_features: `[batch_size, channels, size, size]`; of a half type the tokens are `f32`
     pub fn style_tokens(&self, style_features: Tensor<4>) -> StyleTokens {
+        let style_features = widened(style_features);
         let normalised = match &self.condition_norm {
             Some(norm) => norm.forward(style_features),
             None => style_features,
@@ -349,14 +351,14 @@ impl StyleFusion {
     pub fn forward(&self, x: Tensor<4>, style: &StyleTokens) -> Tensor<4> {
         let [batch_size, channels, height, width] = x.dims();
         assert_shape!(x, [batch_size, channels, self.size, self.size]);
-        let (mean, spread) = self.statistics(x.clone());
+        // A variance as a difference of means needs more digits than a half type has, and more range.
+        let wide = widened(x.clone());
+        let (mean, spread) = self.statistics(wide.clone());
         let map = |values: Tensor<3>| values.reshape([batch_size, channels, height, width]);
         let mean = map(self.mean.forward(mean, &style.mean));
         let spread = map(self.spread.forward(spread, &style.spread));
-        let fused = conv2d(
-            &self.conv,
-            group_norm(&self.norm, x.clone()) * spread + mean,
-        );
+        let styled = group_norm(&self.norm, wide) * spread + mean;
+        let fused = conv2d(&self.conv, like(styled, &x));
         x + if self.outer_norm {
             group_norm(&self.norm, fused)
         } else {

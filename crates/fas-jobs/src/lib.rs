@@ -1,6 +1,7 @@
 //! What the program `fas` and the examples both run.
 //!
 //! - [`DeviceChoice`]: the argument `--device`.
+//! - [`PrecisionChoice`]: the argument `--precision` of a generator's training.
 //! - [`images_to_tensor`], [`tensor_to_images`]: pictures as tensors and back.
 //! - [`GenerationJob`]: attacks of many faces in many styles, resumable, in parts, with provenance.
 //!
@@ -10,6 +11,7 @@
 mod device;
 mod generation;
 mod pixels;
+mod precision;
 
 pub use device::{DeviceChoice, MissingBackend};
 pub use generation::{
@@ -17,3 +19,4 @@ pub use generation::{
     Pairing, Record, Shard, Sources, Storage, Verdict,
 };
 pub use pixels::{image_values, images_to_tensor, tensor_to_images};
+pub use precision::PrecisionChoice;

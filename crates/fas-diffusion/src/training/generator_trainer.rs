@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::config::Config;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
@@ -13,10 +14,12 @@ use serde_json::{Value, json};
 
 use super::checkpoint;
 use super::generator_training_config::{DroppedCondition, GeneratorTrainingConfig};
+use super::loss_scale::LossScale;
 use super::recomputation;
 use crate::noise::{normal_values, seeded};
+use crate::stored_config::complete;
 use crate::{
-    DiffusionError, DiffusionProcess, Generator, GeneratorNetworks, StyleFeatures, UNet,
+    DiffusionError, DiffusionProcess, Generator, GeneratorNetworks, Precision, StyleFeatures, UNet,
     variational_bits,
 };
 
@@ -44,8 +47,12 @@ pub struct StepReport {
     pub step: usize,
     /// Loss before the step.
     pub loss: f32,
-    /// Norm of the gradient of all weights, before it is limited.
+    /// Norm of the gradient of all weights, before it is limited; not finite if the step was skipped.
     pub gradient_norm: f32,
+    /// Factor of the loss in its backward pass, in `f16`.
+    pub loss_scale: Option<f32>,
+    /// Whether gradients overflowed `f16`: the weights are then as before, and the factor is half as large.
+    pub skipped: bool,
     /// Timestep and loss of each sample.
     pub samples: Vec<(usize, f32)>,
 }
@@ -68,6 +75,8 @@ pub struct GeneratorTrainer {
     unet: UNet,
     average: UNet,
     optimiser: ModuleOptimizer,
+    /// With `f16` alone.
+    loss_scale: Option<LossScale>,
     config: GeneratorTrainingConfig,
     /// The process on the autodiff side.
     process: DiffusionProcess,
@@ -81,20 +90,28 @@ impl GeneratorTrainer {
     ///
     /// # Errors
     ///
-    /// [`DiffusionError::Data`] if the samples of `pool` were admitted for something else.
+    /// [`DiffusionError::Data`] if the samples of `pool` were admitted for something else,
+    /// [`DiffusionError::UnsupportedPrecision`] if the device does not compute in the type that `config` asks
+    /// for.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the loss scale is no power of two from 1 to 2^24, or its interval is 0.
     pub fn new(
         generator: Generator,
         config: GeneratorTrainingConfig,
         pool: &AdmittedSamples,
     ) -> Result<Self, DiffusionError> {
         pool.for_purpose(TrainingPurpose::Generator)?;
+        config.precision.check(generator.device())?;
         let device = generator.device().clone().autodiff();
         let device = if config.gradient_checkpointing {
             device.gradient_checkpointing()
         } else {
             device
         };
-        let unet = for_training(&generator, generator.networks.unet.clone(), &device);
+        let unet = for_training(&generator, generator.networks.unet.clone(), &device)
+            .with_precision(config.precision);
         let average = generator.networks.unet.clone();
         let optimiser = AdamWConfig::new()
             .with_epsilon(1e-8)
@@ -107,6 +124,7 @@ impl GeneratorTrainer {
             unet,
             average,
             optimiser,
+            loss_scale: LossScale::new(&config.loss_scale, config.precision),
             config,
             device,
             step: 0,
@@ -118,12 +136,13 @@ impl GeneratorTrainer {
         self.step
     }
 
-    /// One step.
+    /// One step. Gradients that overflow `f16` skip it: the weights stay, the loss scale is halved, and the
+    /// step counts.
     ///
     /// # Errors
     ///
-    /// [`DiffusionError::Diverged`] if the loss or the gradient is not finite; the weights are then
-    /// unchanged.
+    /// [`DiffusionError::Diverged`] if the loss or the gradient is not finite (in `f16`: the gradient at a
+    /// loss scale of 1); the weights are then unchanged.
     pub fn step(&mut self, batch: TripletBatch) -> Result<StepReport, DiffusionError> {
         let [batch_size, ..] = batch.content.dims();
         let draws = self.draw(batch.content.dims());
@@ -133,6 +152,7 @@ impl GeneratorTrainer {
         }
         let diverged = |quantity, value| DiffusionError::Diverged {
             step: self.step,
+            precision: self.config.precision,
             quantity,
             value,
             batch: match batch.ids.is_empty() {
@@ -140,6 +160,7 @@ impl GeneratorTrainer {
                 false => batch.ids.join(", "),
             },
         };
+        let factor = self.loss_scale.as_ref().map(LossScale::factor);
         let parts = self.config.accumulation.clamp(1, batch_size);
         let mut gradients = GradientsAccumulator::new();
         let mut losses = Vec::with_capacity(batch_size);
@@ -156,24 +177,33 @@ impl GeneratorTrainer {
             if let Some(&value) = losses.iter().find(|value| !value.is_finite()) {
                 return Err(diverged("loss", value));
             }
+            let loss = match factor {
+                Some(factor) => loss * factor,
+                None => loss,
+            };
             let of_part = GradientsParams::from_grads(loss.backward(), &self.unet);
             gradients.accumulate(&self.unet, of_part);
         }
-        let gradients = gradients.grads();
-        let gradient_norm = norm(&self.unet, &gradients);
-        if !gradient_norm.is_finite() {
-            return Err(diverged("norm of the gradient", gradient_norm));
+        let mut gradients = gradients.grads();
+        if let Some(scale) = &self.loss_scale {
+            gradients = scale.unscaled(&self.unet, gradients);
         }
-        let rate = self.config.learning_rate_at(self.step);
-        self.unet = self.optimiser.step(rate, self.unet.clone(), gradients);
-        self.average = self
-            .config
-            .ema
-            .update(self.average.clone(), &self.unet, self.step);
+        let gradient_norm = norm(&self.unet, &gradients);
+        let skipped = !gradient_norm.is_finite();
+        if skipped {
+            let may_shrink = self.loss_scale.as_mut().is_some_and(LossScale::overflowed);
+            if !may_shrink {
+                return Err(diverged("norm of the gradient", gradient_norm));
+            }
+        } else {
+            self.update(gradients);
+        }
         let report = StepReport {
             step: self.step,
             loss: losses.iter().sum::<f32>() / batch_size as f32,
             gradient_norm,
+            loss_scale: factor,
+            skipped,
             samples: draws
                 .timesteps
                 .iter()
@@ -183,6 +213,19 @@ impl GeneratorTrainer {
         };
         self.step += 1;
         Ok(report)
+    }
+
+    /// Moves weights and average along finite gradients.
+    fn update(&mut self, gradients: GradientsParams) {
+        let rate = self.config.learning_rate_at(self.step);
+        self.unet = self.optimiser.step(rate, self.unet.clone(), gradients);
+        self.average = self
+            .config
+            .ema
+            .update(self.average.clone(), &self.unet, self.step);
+        if let Some(scale) = &mut self.loss_scale {
+            scale.succeeded();
+        }
     }
 
     /// Timesteps, dropped conditions and noise of the next step.
@@ -227,7 +270,8 @@ impl GeneratorTrainer {
             DroppedCondition::Style => part(&batch.content),
             DroppedCondition::StyleAndContent => part(&batch.content) * kept.clone(),
         };
-        let features = self.generator.networks.style_encoder.features(style * kept);
+        let style = self.config.precision.enter(style * kept);
+        let features = self.generator.networks.style_encoder.features(style);
         let x_t = self
             .generator
             .process
@@ -278,23 +322,27 @@ impl GeneratorTrainer {
     /// The generator with the weights as they are, which the released sampling script uses.
     pub fn current(&self) -> Generator {
         let networks = GeneratorNetworks {
-            unet: self.unet.clone().valid(),
+            unet: self.plain_unet(),
             style_encoder: self.generator.networks.style_encoder.clone(),
         };
         self.generator.clone().with_networks(networks)
     }
 
+    /// The network as it is, without a graph and in the type of its weights.
+    fn plain_unet(&self) -> UNet {
+        self.unet.clone().valid().with_precision(Precision::Full)
+    }
+
     /// What a run must have in common with its checkpoint.
     fn configuration(&self) -> Value {
-        let value = |text: String| serde_json::from_str::<Value>(&text).expect("a Config is JSON");
         json!({
-            "generator": value(self.generator.config().to_string()),
-            "training": value(self.config.to_string()),
+            "generator": json_of(self.generator.config()),
+            "training": json_of(&self.config),
         })
     }
 
     /// Writes all that [`resume`](Self::resume) needs into `folder`: weights, their average, the state
-    /// of the optimiser, style encoder, configuration and step; the random state and the place in the
+    /// of the optimiser, style encoder, configuration, step and loss scale; the random state and the place in the
     /// schedule follow from the step. A kill at any moment leaves the older checkpoint or the new one.
     ///
     /// # Errors
@@ -302,13 +350,17 @@ impl GeneratorTrainer {
     /// [`DiffusionError::Checkpoint`] if a file cannot be written; the older checkpoint is then
     /// untouched.
     pub fn checkpoint(&self, folder: &Path) -> Result<(), DiffusionError> {
-        let run = json!({"step": self.step, "configuration": self.configuration()});
+        let run = json!({
+            "step": self.step,
+            "configuration": self.configuration(),
+            "loss_scale": self.loss_scale.as_ref().map(LossScale::state),
+        });
         checkpoint::write(folder, &run, |partial| {
             let failed = |error: burn::store::RecordError| DiffusionError::Checkpoint {
                 path: partial.to_owned(),
                 reason: error.to_string(),
             };
-            let unet = self.unet.clone().valid();
+            let unet = self.plain_unet();
             unet.save_file(partial.join("unet.bpk")).map_err(failed)?;
             let average = self.average.clone();
             average
@@ -345,13 +397,25 @@ impl GeneratorTrainer {
             reason,
         };
         let run = checkpoint::read_run(&folder)?;
-        checkpoint::check_configuration(&folder, &run["configuration"], &self.configuration())?;
+        let mut stored = run["configuration"].clone();
+        // Fields younger than the checkpoint had their defaults.
+        let defaults =
+            json!({"training": json_of(&GeneratorTrainingConfig::new(self.config.steps))});
+        complete(&mut stored, &defaults);
+        checkpoint::check_configuration(&folder, &stored, &self.configuration())?;
+        if let Some(scale) = self.loss_scale.take() {
+            let state = &run["loss_scale"];
+            let restored = scale.restored(state);
+            self.loss_scale =
+                Some(restored.ok_or_else(|| failed(format!("loss scale reads {state}")))?);
+        }
         let record = |error: burn::store::RecordError| failed(error.to_string());
         let plain = self.generator.networks.unet.clone();
         let unet = plain
             .try_load_file(folder.join("unet.bpk"))
             .map_err(record)?;
-        self.unet = for_training(&self.generator, unet, &self.device);
+        self.unet =
+            for_training(&self.generator, unet, &self.device).with_precision(self.config.precision);
         self.average = self
             .average
             .try_load_file(folder.join("average.bpk"))
@@ -374,6 +438,11 @@ impl GeneratorTrainer {
             .ok_or_else(|| failed(format!("step reads {}", run["step"])))?;
         Ok(self)
     }
+}
+
+/// A configuration as it stands in a checkpoint.
+fn json_of(config: &impl Config) -> Value {
+    serde_json::to_value(config).expect("a Config is JSON")
 }
 
 /// The network on the autodiff side.

@@ -2,7 +2,8 @@
 
 use burn::config::Config;
 
-use crate::EmaConfig;
+use super::LossScaleConfig;
+use crate::{EmaConfig, Precision};
 
 /// What is left out where the condition is dropped.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -53,6 +54,13 @@ pub struct GeneratorTrainingConfig {
     /// being kept: the same bits, less memory. Default: false
     #[config(default = false)]
     pub gradient_checkpointing: bool,
+    /// What the networks compute in, forward and backward; weights, their average, the optimiser's moments,
+    /// loss and schedule are `f32` in each case. Default: full
+    #[config(default = "Precision::Full")]
+    pub precision: Precision,
+    /// Factor of the loss, with [`Precision::F16`] alone. Default: 65536, doubled after 2000 good steps
+    #[config(default = "LossScaleConfig::new()")]
+    pub loss_scale: LossScaleConfig,
     /// Seed of everything random. Default: 0
     #[config(default = 0)]
     pub seed: u64,

@@ -7,12 +7,14 @@ mod checkpoint;
 mod generator_trainer;
 mod generator_training_config;
 mod held_out;
+mod loss_scale;
 mod recomputation;
 mod style_encoder_trainer;
 
 pub use generator_trainer::{GeneratorTrainer, StepReport, TripletBatch};
 pub use generator_training_config::{DroppedCondition, GeneratorTrainingConfig};
 pub use held_out::clean_image_error;
+pub use loss_scale::LossScaleConfig;
 pub use style_encoder_trainer::{
     StyleEncoderOptimiser, StyleEncoderTrainer, StyleEncoderTrainingConfig,
 };

@@ -9,7 +9,7 @@ use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
 use fas_data::{AdmittedSamples, TrainingPurpose};
 
-use crate::{DiffusionError, StyleEncoder};
+use crate::{DiffusionError, Precision, StyleEncoder};
 
 /// Optimiser and schedule of the style encoder.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -140,6 +140,7 @@ impl StyleEncoderTrainer {
         if !value.is_finite() {
             return Err(DiffusionError::Diverged {
                 step: self.step,
+                precision: Precision::Full,
                 quantity: "loss",
                 value,
                 batch: format!("{batch_size} images of style"),

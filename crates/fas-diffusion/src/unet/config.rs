@@ -7,7 +7,9 @@ use burn::tensor::Device;
 
 use super::{GAINS, LevelLayer, Middle, UNet, UNetBlock};
 use crate::block::{ResidualBlockConfig, group_norm};
-use crate::{Resample, SpreadStatistic, StyleFusionConfig, StyleFusionForm, TimeEmbeddingConfig};
+use crate::{
+    Precision, Resample, SpreadStatistic, StyleFusionConfig, StyleFusionForm, TimeEmbeddingConfig,
+};
 
 /// Which blocks carry a [`StyleFusion`](crate::StyleFusion), at the resolutions that have one.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -255,6 +257,7 @@ impl UNetConfig {
             image_size: self.image_size,
             stem_patch: self.stem_patch,
             pixel_gains: self.pixel_gains,
+            precision: Precision::Full,
         }
     }
 }

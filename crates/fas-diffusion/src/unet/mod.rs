@@ -16,6 +16,7 @@ pub use config::{FusionPlacement, LevelChange, UNetConfig};
 use self::condition::StyleFeed;
 use crate::block::ResidualBlock;
 use crate::ops::{conv2d, group_norm_silu};
+use crate::precision::{Precision, like};
 use crate::resample::{channels_to_patches, patches_to_channels, repeat_to};
 use crate::{Resample, StyleFeatures, StyleFusion, TimeEmbedding};
 
@@ -91,12 +92,20 @@ pub struct UNet {
     image_size: usize,
     stem_patch: usize,
     pixel_gains: bool,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl UNet {
     /// Whether STFM has the layers of the released code, whose condition is normalised.
     pub(crate) fn has_released_fusion(&self) -> bool {
         self.fusions().all(StyleFusion::has_condition_norm)
+    }
+
+    /// The same network, which computes in `precision` from now on: input, output and style are `f32` in each
+    /// case, and so is the last layer (as in guided-diffusion).
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Every STFM, in the order of use.
@@ -170,7 +179,7 @@ impl UNet {
         let pixels = Tensor::cat(vec![x_t, content], 1);
         let input = patches_to_channels(pixels.clone(), self.stem_patch);
 
-        let mut hidden = conv2d(&self.stem, input.clone());
+        let mut hidden = conv2d(&self.stem, self.precision.enter(input.clone()));
         observe("input_blocks.0", &hidden);
         let mut skips = vec![hidden.clone()];
         for (index, block) in self.encoder.iter().enumerate() {
@@ -189,7 +198,7 @@ impl UNet {
             observe(&format!("output_blocks.{index}"), &hidden);
         }
         let batch_size = hidden.dims()[0];
-        let mut hidden = group_norm_silu(&self.out_norm, hidden);
+        let mut hidden = group_norm_silu(&self.out_norm, like(hidden, &pixels));
         if let Some(linear) = &self.input_scale {
             let channels = input.dims()[1];
             let scale = linear

@@ -13,8 +13,8 @@ use fas_diffusion::training::{
     DroppedCondition, GeneratorTrainer, GeneratorTrainingConfig, StyleEncoderTrainer,
     StyleEncoderTrainingConfig, clean_image_error,
 };
-use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks};
-use fas_jobs::DeviceChoice;
+use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks, Precision};
+use fas_jobs::{DeviceChoice, PrecisionChoice};
 
 use self::triplets::Triplets;
 use super::{Course, Following, protocol_by_name, tell_resumed};
@@ -80,6 +80,9 @@ pub(crate) struct TrainGenerator {
     /// Compute cheap activations again in the backward pass, for less memory.
     #[arg(long)]
     gradient_checkpointing: bool,
+    /// What the U-Net is trained in; weights are 32 bits in each case.
+    #[arg(long, value_enum, default_value = "full")]
+    precision: PrecisionChoice,
     /// Seed of the weights and of everything drawn.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -179,6 +182,8 @@ impl TrainGenerator {
         guard: &LeakageGuard,
         device: &Device,
     ) -> Result<Generator, CliError> {
+        // Refused now, not after the style encoder's training.
+        Precision::from(self.precision).check(device)?;
         device.seed(self.seed);
         let mut generator = self.network.generator(triplets.styles().len()).init(device);
         let folder = self.checkpoint.as_deref();
@@ -208,6 +213,7 @@ impl TrainGenerator {
             .training(self.steps as usize)
             .with_accumulation(self.parts as usize)
             .with_gradient_checkpointing(self.gradient_checkpointing)
+            .with_precision(self.precision.into())
             .with_seed(self.seed);
         let mut trainer = GeneratorTrainer::new(generator, config, &admitted)?;
         if let Some(folder) = folder {
@@ -221,7 +227,9 @@ impl TrainGenerator {
             |trainer| {
                 let batch = triplets.batch(self.batch as usize, trainer.steps_taken(), device);
                 let report = trainer.step(batch)?;
-                Ok(StepFigures::new(report.loss).with("gradient norm", report.gradient_norm))
+                Ok(StepFigures::new(report.loss)
+                    .with("gradient norm", report.gradient_norm)
+                    .with("loss scale", report.loss_scale))
             },
             |trainer, folder| Ok(trainer.checkpoint(folder)?),
         )?;
@@ -229,7 +237,7 @@ impl TrainGenerator {
     }
 
     fn notes(&self, protocol: &Protocol, triplets: &Triplets) -> HashMap<String, String> {
-        self.storage.card([
+        let mut card = self.storage.card([
             ("program", format!("fas {}", env!("CARGO_PKG_VERSION"))),
             ("protocol", protocol.name.clone()),
             ("training_domains", protocol.sources.join(",")),
@@ -240,7 +248,12 @@ impl TrainGenerator {
             ("encoder_steps", self.encoder_steps.to_string()),
             ("batch_size", self.batch.to_string()),
             ("seed", self.seed.to_string()),
-        ])
+        ]);
+        let precision = Precision::from(self.precision);
+        if precision != Precision::Full {
+            card.insert("precision".to_owned(), format!("{precision:?}"));
+        }
+        card
     }
 }
 

@@ -1,8 +1,11 @@
 //! Steps, resume, divergence and the options of the generator's training, on a tiny network.
 
+mod precision;
+
 use super::*;
 use crate::{GeneratorConfig, Prediction, StyleEncoderConfig, UNetConfig};
 use burn::nn::LinearConfig;
+use burn::tensor::DType;
 use fas_data::{LeakageGuard, Protocol};
 
 fn tiny() -> Generator {
