@@ -7,7 +7,7 @@
 //!
 //! Expected: HTER and AUC of the image alone and of AG-Net with the De-spoofing Face Generator's cue in
 //! five forms: as in Table 4, from step 700 instead of 300, unstandardised, less the first stage's own
-//! residual, and both last together.
+//! residual, and both last together. Not run in full yet: docs/results.md has no row of it.
 
 use std::time::Instant;
 
