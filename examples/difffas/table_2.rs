@@ -21,6 +21,8 @@ const DEVELOPMENT_BPCER: f64 = 0.01;
 
 #[derive(Debug, Parser)]
 #[command(about = "DiffFAS, Table 2: unseen attacks within one data set")]
+// A rate of 1 % needs a hundred bona fide captures for development, one a person.
+#[command(mut_arg("people", |people| people.default_value("64,100,48")))]
 struct Arguments {
     #[command(flatten)]
     study: StudyArguments,

@@ -11,6 +11,7 @@ use fas_data::{
 use image::{Rgb, RgbImage};
 use tempfile::TempDir;
 
+#[cfg(any(feature = "hdf5", feature = "npz"))]
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frames")
 }
@@ -33,6 +34,7 @@ fn read(
 }
 
 /// `value()` of make.py.
+#[cfg(any(feature = "hdf5", feature = "npz"))]
 fn value(channel: u32, y: u32, x: u32, frame: u32) -> u8 {
     ((channel * 50 + y * 7 + x * 3 + frame * 11) % 256) as u8
 }

@@ -1,6 +1,7 @@
 //! Every adapter on a tree with the publisher's names, made by rule: counts of each part against the
 //! published ones, and each known quirk.
 
+mod celeba_spoof;
 mod common;
 mod names;
 mod padisi;
@@ -318,93 +319,6 @@ fn wmca_parts_come_from_the_publishers_lists() {
     assert_eq!(survey.mismatches(Dataset::Wmca.card().expected).len(), 3);
     assert!(unfit(Dataset::Wmca, "RGB/001_01_000_2_19.hdf5").contains("type 2 has no PAI 19"));
     assert!(unfit(Dataset::Wmca, "RGB/001_08_000_0_00.hdf5").contains("the name is not"));
-}
-
-/// Label files of CelebA-Spoof for some (path, type of attack).
-fn celeba_labels(rows: &[(&str, u8)]) -> String {
-    let rows = rows.iter().map(|(path, kind)| {
-        let attributes = ["0"; 40].join(",");
-        let (place, class) = if *kind == 0 { (0, 0) } else { (1, 1) };
-        format!("\"{path}\":[{attributes},{kind},{place},{place},{class}]")
-    });
-    format!("{{{}}}", rows.collect::<Vec<_>>().join(","))
-}
-
-#[test]
-fn celeba_spoof_is_labelled_by_its_json() {
-    let train = [
-        ("Data/train/1/live/000001.png", 0),
-        ("Data/train/1/spoof/000002.jpg", 1),
-        ("Data/train/2/spoof/000003.png", 9),
-        ("Data/train/2/spoof/000004.png", 10),
-        ("Data/train/2/live/000005.png", 3),
-        ("Data/train/3/live/gone.png", 0),
-    ];
-    let test = [("Data/test/4/spoof/000006.png", 6)];
-    let contents = |name: &str| match name {
-        "metas/intra_test/train_label.json" => celeba_labels(&train).into_bytes(),
-        "metas/intra_test/test_label.json" => celeba_labels(&test).into_bytes(),
-        _ => vec![1],
-    };
-    let mut names = vec![
-        "metas/intra_test/train_label.json",
-        "metas/intra_test/test_label.json",
-    ];
-    names.extend(train[..5].iter().chain(&test).map(|(path, _)| *path));
-    names.extend([
-        "Data/train/1/live/000001_BB.txt",
-        "Data/train/9/live/000009.png",
-    ]);
-    let tree = Tree::with_contents(names, contents).unwrap();
-    let source = source(Dataset::CelebaSpoof, &tree);
-    let (recordings, survey) = index(&source);
-    let labels: BTreeMap<&str, String> = recordings
-        .iter()
-        .map(|r| (r.path.as_str(), format!("{} {}", r.label, r.instrument)))
-        .collect();
-    assert_eq!(
-        labels,
-        BTreeMap::from([
-            (
-                "Data/test/4/spoof/000006.png",
-                "paper_mask region_mask".to_owned()
-            ),
-            ("Data/train/1/live/000001.png", "bona_fide ".to_owned()),
-            ("Data/train/1/spoof/000002.jpg", "print photo".to_owned()),
-            ("Data/train/2/spoof/000003.png", "replay phone".to_owned()),
-            (
-                "Data/train/2/spoof/000004.png",
-                "rigid_mask 3d_mask".to_owned()
-            ),
-        ])
-    );
-    let found: Vec<(&str, String)> = survey
-        .findings()
-        .iter()
-        .map(|finding| (finding.path.as_str(), finding.problem.to_string()))
-        .collect();
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(
-        found[0].1.contains("says print, the folder live"),
-        "{found:?}"
-    );
-    assert!(found[1].1.contains("do not name it"), "{found:?}");
-    assert_eq!(
-        source.missing(&survey),
-        [
-            "celeba_spoof/Data/train/2/live/000005",
-            "celeba_spoof/Data/train/3/live/gone"
-        ]
-    );
-    std::fs::write(
-        tree.join("metas/intra_test/test_label.json"),
-        "{\"a\":[1,2]}",
-    )
-    .unwrap();
-    let error = DatasetSource::new(Dataset::CelebaSpoof, tree.path(), Layout::Original)
-        .err()
-        .unwrap();
-    assert!(error.to_string().contains("44 integers"), "{error}");
 }
 
 #[test]
