@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Expected: the paper's rows, and below them ACER with all attacks seen and with each kind of attack unseen.
-//! Measured with `--runs 3`: 12 development people are too few for a BPCER of 1 % (docs/results.md). 46 minutes on
-//! one busy core.
+//! Measured with `--runs 3`: displays and resin masks are often missed unseen (docs/results.md). 15 minutes on two
+//! cores.
 
 use std::time::Instant;
 
