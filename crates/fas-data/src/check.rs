@@ -97,12 +97,11 @@ impl DatasetSource {
         if depth >= CheckDepth::Copies {
             content.extend(copies(self.root(), &survey));
         }
-        let odd: HashSet<&str> = content
-            .iter()
-            .map(|finding| finding.path.as_str())
-            .collect();
-        recordings.retain(|recording| !odd.contains(recording.path.as_str()));
-        content.extend(unreadable(self.root(), &recordings)?);
+        if depth >= CheckDepth::Frames {
+            let odd: HashSet<&str> = content.iter().map(|odd| odd.path.as_str()).collect();
+            recordings.retain(|recording| !odd.contains(recording.path.as_str()));
+            content.extend(unreadable(self.root(), &recordings)?);
+        }
         Ok(DatasetCheck {
             missing: self.missing(&survey),
             mismatches: survey.mismatches(self.expected()),

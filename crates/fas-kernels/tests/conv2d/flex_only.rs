@@ -3,8 +3,8 @@
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
-use super::common::{assert_close, random, with_threads};
-use super::{Case, burn_conv, fast_conv, run};
+use super::common::{random, with_threads};
+use super::{Case, assert_equals_burn, fast_conv, run};
 
 #[test]
 fn threads_do_not_change_a_bit() {
@@ -240,11 +240,7 @@ fn transformed_gradients_equal_burn() {
             bias: true,
             depthwise: false,
         };
-        let ours = run(case.inputs(&device), case.options(), fast_conv);
-        let burn = run(case.inputs(&device), case.options(), burn_conv);
-        for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
-            assert_close(ours, burn, 2e-5, &format!("{name} of {case:?}"));
-        }
+        assert_equals_burn(&case, [&device; 2], 2e-5);
     }
 }
 
@@ -266,11 +262,7 @@ fn pixels_of_large_maps_equal_burn() {
             bias: true,
             depthwise: false,
         };
-        let ours = run(case.inputs(&device), case.options(), fast_conv);
-        let burn = run(case.inputs(&device), case.options(), burn_conv);
-        for ((name, ours), (_, burn)) in ours.iter().zip(&burn) {
-            assert_close(ours, burn, 1e-5, &format!("{name} of {case:?}"));
-        }
+        assert_equals_burn(&case, [&device; 2], 1e-5);
     }
 }
 
