@@ -5,12 +5,12 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use fas_benches::tensor;
 use fas_kernels::{
-    GeluForm, GroupNormOptions, add, attention, average_2x2, concat_channels, conv2d, gelu,
-    group_norm, nearest_2x, silu, softmax,
+    GeluForm, GroupNormOptions, PatchOptions, add, attention, average_2x2, concat_channels, conv2d,
+    gelu, group_norm, modulate_by_grids, nearest_2x, patch_moments, silu, softmax,
 };
 
 /// Times `operation` on operands made by `operands`, forward and backward.
@@ -135,12 +135,52 @@ fn maps(c: &mut Criterion) {
     passes(c, "average_2x2", size, map, average_2x2);
 }
 
+/// Weights of linear interpolation from `side` places to 32 pixels.
+fn linear_axis(side: usize, device: &Device) -> Tensor<2> {
+    let mut weights = vec![0f32; 32 * side];
+    for (pixel, row) in weights.chunks_exact_mut(side).enumerate() {
+        let position = pixel as f32 * (side - 1) as f32 / 31.0;
+        let left = (position as usize).min(side - 2);
+        row[left + 1] = position - left as f32;
+        row[left] = 1.0 - row[left + 1];
+    }
+    Tensor::from_data(TensorData::new(weights, [32, side]), device)
+}
+
+/// The statistics and the modulation of STFM, as the released U-Net has them at its largest map.
+fn style_fusion(c: &mut Criterion) {
+    let size = "1x256x32x32";
+    let map = |device: &Device| leaf([1, 256, 32, 32], device);
+    let options = PatchOptions {
+        mean_patch: 5,
+        spread_patch: 3,
+        global_first: true,
+    };
+    passes(c, "patch_moments", size, map, |x| {
+        patch_moments(x, options).spread_squares
+    });
+    let operands = |device: &Device| {
+        let (scale, shift) = (leaf([1, 256, 100], device), leaf([1, 256, 36], device));
+        (
+            map(device),
+            scale,
+            shift,
+            [10, 6].map(|side| linear_axis(side, device)),
+        )
+    };
+    passes(c, "modulate_by_grids", size, operands, |operands| {
+        let (x, scale, shift, [scale_axis, shift_axis]) = operands;
+        modulate_by_grids(x, scale, shift, scale_axis, shift_axis)
+    });
+}
+
 criterion_group!(
     benches,
     convolutions,
     normalisation,
     elementwise,
     attentions,
-    maps
+    maps,
+    style_fusion
 );
 criterion_main!(benches);

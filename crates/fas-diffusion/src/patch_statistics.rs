@@ -1,8 +1,7 @@
 //! Patch statistics of a feature map: the tokens that STFM attends with (DiffFAS, section 3.2).
 //!
-//! Pooling and upsampling are linear maps between the pixels of one resolution and the tokens of one
-//! patch size, so both are small constant matrices here. That keeps them differentiable on every
-//! backend and makes the global token one more column.
+//! The statistics themselves are a kernel, [`fas_kernels::patch_moments`]. From the grid of tokens back to the
+//! map, interpolation is the same small constant matrix along either axis.
 
 use burn::config::Config;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -22,34 +21,6 @@ pub enum GlobalToken {
 /// left out.
 pub(crate) fn grid_side(size: usize, patch: usize) -> usize {
     (size / patch).max(1)
-}
-
-/// Averaging matrix `[size^2, side^2 + 1]`: `pixels x pool = tokens`.
-pub(crate) fn pooling_matrix(
-    size: usize,
-    patch: usize,
-    global: GlobalToken,
-    device: &Device,
-) -> Tensor<2> {
-    let side = grid_side(size, patch);
-    // A map smaller than the patch is one patch.
-    let patch = patch.min(size);
-    let tokens = side * side + 1;
-    let (first_patch, global_column) = match global {
-        GlobalToken::First => (1, 0),
-        GlobalToken::Last => (0, side * side),
-    };
-    let mut matrix = vec![0f32; size * size * tokens];
-    for y in 0..size {
-        for x in 0..size {
-            let row = &mut matrix[(y * size + x) * tokens..][..tokens];
-            row[global_column] = 1.0 / (size * size) as f32;
-            if y < side * patch && x < side * patch {
-                row[first_patch + (y / patch) * side + x / patch] = 1.0 / (patch * patch) as f32;
-            }
-        }
-    }
-    Tensor::from_data(TensorData::new(matrix, [size * size, tokens]), device)
 }
 
 /// Interpolation weights of one axis, `[to, from]`.
@@ -106,26 +77,16 @@ pub enum Upsampling {
     BicubicAlignCorners,
 }
 
-/// Interpolation matrix `[side^2, size^2]`: `tokens x upsample = pixels`.
-pub(crate) fn upsampling_matrix(
+/// Interpolation weights of either axis as a tensor, `[size, side]`.
+pub(crate) fn upsampling_axis(
     side: usize,
     size: usize,
     kernel: Upsampling,
     device: &Device,
 ) -> Tensor<2> {
-    let axis = axis_weights(side, size, kernel);
-    let mut matrix = vec![0f32; side * side * size * size];
-    for ty in 0..side {
-        for tx in 0..side {
-            let row = &mut matrix[(ty * side + tx) * size * size..][..size * size];
-            for y in 0..size {
-                for x in 0..size {
-                    row[y * size + x] = (axis[y * side + ty] * axis[x * side + tx]) as f32;
-                }
-            }
-        }
-    }
-    Tensor::from_data(TensorData::new(matrix, [side * side, size * size]), device)
+    let weights = axis_weights(side, size, kernel);
+    let weights: Vec<f32> = weights.into_iter().map(|weight| weight as f32).collect();
+    Tensor::from_data(TensorData::new(weights, [size, side]), device)
 }
 
 #[cfg(test)]
@@ -143,38 +104,22 @@ mod tests {
     }
 
     #[test]
-    fn pooling_averages_patches_and_drops_the_remainder() {
-        let pool = pooling_matrix(3, 2, GlobalToken::Last, &Device::default());
-        let pixels = Tensor::<2>::from_data(
-            [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]],
-            &pool.device(),
-        );
-        let tokens: Vec<f32> = pixels.matmul(pool).into_data().try_to_vec().unwrap();
-        assert!((tokens[0] - 2.0).abs() < 1e-6, "mean of 0, 1, 3, 4");
-        assert!((tokens[1] - 4.0).abs() < 1e-6, "mean of all nine");
-    }
-
-    #[test]
     fn bilinear_upsampling_lines_up_centres() {
-        let matrix = upsampling_matrix(2, 4, Upsampling::Bilinear, &Device::default());
-        let tokens = Tensor::<2>::from_data([[0.0, 4.0, 0.0, 4.0]], &matrix.device());
-        let pixels: Vec<f32> = tokens.matmul(matrix).into_data().try_to_vec().unwrap();
+        let axis = upsampling_axis(2, 4, Upsampling::Bilinear, &Device::default());
+        let tokens = Tensor::<2>::from_data([[0.0], [4.0]], &axis.device());
+        let pixels: Vec<f32> = axis.matmul(tokens).into_data().try_to_vec().unwrap();
         // torch interpolate, bilinear, align_corners=False
-        assert_eq!(pixels[..4], [0.0, 1.0, 3.0, 4.0]);
+        assert_eq!(pixels, [0.0, 1.0, 3.0, 4.0]);
     }
 
     #[test]
     fn bicubic_upsampling_keeps_corners_and_constants() {
-        let matrix = upsampling_matrix(3, 8, Upsampling::BicubicAlignCorners, &Device::default());
-        let ones = Tensor::<2>::ones([1, 9], &matrix.device()).matmul(matrix.clone());
-        let ones: Vec<f32> = ones.into_data().try_to_vec().unwrap();
-        assert!(ones.iter().all(|v| (v - 1.0).abs() < 1e-6));
-        let mut tokens = [0.0; 9];
-        tokens[8] = 5.0;
-        let corner = Tensor::<1>::from_data(tokens, &matrix.device())
-            .unsqueeze::<2>()
-            .matmul(matrix);
-        let corner: Vec<f32> = corner.into_data().try_to_vec().unwrap();
-        assert!((corner[63] - 5.0).abs() < 1e-5);
+        let axis = upsampling_axis(3, 8, Upsampling::BicubicAlignCorners, &Device::default());
+        let tokens = Tensor::<2>::from_data([[1.0, 0.0], [1.0, 0.0], [1.0, 5.0]], &axis.device());
+        let pixels: Vec<f32> = axis.matmul(tokens).into_data().try_to_vec().unwrap();
+        let (constants, ramp) = (pixels.iter().step_by(2), pixels.iter().skip(1).step_by(2));
+        assert!(constants.into_iter().all(|v| (v - 1.0).abs() < 1e-6));
+        let ramp: Vec<f32> = ramp.copied().collect();
+        assert!(ramp[0].abs() < 1e-5 && (ramp[7] - 5.0).abs() < 1e-5);
     }
 }

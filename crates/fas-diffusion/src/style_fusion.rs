@@ -9,12 +9,10 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, Initializer, Linear};
 use burn::nn::{LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, assert_shape, s};
-use fas_kernels::softmax;
+use fas_kernels::{PatchMoments, PatchOptions, modulate_by_grids, patch_moments, softmax};
 
 use crate::ops::{conv2d, group_norm};
-use crate::patch_statistics::{
-    GlobalToken, Upsampling, grid_side, pooling_matrix, upsampling_matrix,
-};
+use crate::patch_statistics::{GlobalToken, Upsampling, grid_side, upsampling_axis};
 use crate::precision::{like, widened};
 
 /// What stands for the spread of a patch.
@@ -160,13 +158,18 @@ impl StyleFusionConfig {
                 .init(device),
             conv: conv.init(device),
             statistic: self.spread,
+            patches: PatchOptions {
+                mean_patch: self.mean_patch,
+                spread_patch: self.spread_patch,
+                global_first: self.form.global_token == GlobalToken::First,
+            },
             outer_norm: self.form.outer_norm,
             size: self.size,
         }
     }
 
     fn branch(&self, patch: usize, device: &Device) -> StatisticAttention {
-        let (global, upsampling) = (self.form.global_token, self.form.upsampling);
+        let side = grid_side(self.size, patch);
         let linear = || LinearConfig::new(self.channels, self.channels);
         StatisticAttention {
             query: linear().init(device),
@@ -179,8 +182,7 @@ impl StyleFusionConfig {
                 })
                 .init(device),
             matching: self.form.matching,
-            pool: pooling_matrix(self.size, patch, global, device),
-            upsample: upsampling_matrix(grid_side(self.size, patch), self.size, upsampling, device),
+            axis: upsampling_axis(side, self.size, self.form.upsampling, device),
         }
     }
 }
@@ -194,16 +196,11 @@ struct StatisticAttention {
     output: Linear,
     #[module(skip)]
     matching: StatisticMatching,
-    pool: Tensor<2>,
-    upsample: Tensor<2>,
+    /// From a side of the grid to that of the map.
+    axis: Tensor<2>,
 }
 
 impl StatisticAttention {
-    /// `pixels [batch_size, channels, size^2]` to `[batch_size, tokens, channels]`.
-    fn tokens(&self, pixels: Tensor<3>) -> Tensor<3> {
-        pixels.matmul(self.pool.clone().unsqueeze()).swap_dims(1, 2)
-    }
-
     /// What the queries meet: it depends on the style alone.
     fn keys_values(&self, style: Tensor<3>) -> KeysValues {
         match self.matching {
@@ -218,7 +215,7 @@ impl StatisticAttention {
         }
     }
 
-    /// Fused statistic as a map, from the tokens of the backbone.
+    /// Fused statistic on its grid, `[batch_size, channels, side^2]`, from the tokens of the backbone.
     fn forward(&self, x: Tensor<3>, style: &KeysValues) -> Tensor<3> {
         let tokens = x.dims()[1];
         let fused = match self.matching {
@@ -226,9 +223,7 @@ impl StatisticAttention {
             StatisticMatching::SamePlace => style.values.clone(),
         };
         // The last token: the global one in the paper's form, the last patch in the released one.
-        let grid = fused.slice(s![.., ..tokens - 1]);
-        grid.swap_dims(1, 2)
-            .matmul(self.upsample.clone().unsqueeze())
+        fused.slice(s![.., ..tokens - 1]).swap_dims(1, 2)
     }
 
     fn attended(&self, x: Tensor<3>, style: &KeysValues) -> Tensor<3> {
@@ -310,6 +305,8 @@ pub struct StyleFusion {
     conv: Conv2d,
     #[module(skip)]
     statistic: SpreadStatistic,
+    #[module(skip)]
+    patches: PatchOptions,
     outer_norm: bool,
     size: usize,
 }
@@ -349,15 +346,16 @@ impl StyleFusion {
     ///
     /// - x, output: `[batch_size, channels, size, size]`
     pub fn forward(&self, x: Tensor<4>, style: &StyleTokens) -> Tensor<4> {
-        let [batch_size, channels, height, width] = x.dims();
+        let [batch_size, channels, ..] = x.dims();
         assert_shape!(x, [batch_size, channels, self.size, self.size]);
         // A variance as a difference of means needs more digits than a half type has, and more range.
         let wide = widened(x.clone());
         let (mean, spread) = self.statistics(wide.clone());
-        let map = |values: Tensor<3>| values.reshape([batch_size, channels, height, width]);
-        let mean = map(self.mean.forward(mean, &style.mean));
-        let spread = map(self.spread.forward(spread, &style.spread));
-        let styled = group_norm(&self.norm, wide) * spread + mean;
+        let mean = self.mean.forward(mean, &style.mean);
+        let spread = self.spread.forward(spread, &style.spread);
+        let normalised = group_norm(&self.norm, wide);
+        let (mean_axis, spread_axis) = (self.mean.axis.clone(), self.spread.axis.clone());
+        let styled = modulate_by_grids(normalised, spread, mean, spread_axis, mean_axis);
         let fused = conv2d(&self.conv, like(styled, &x));
         x + if self.outer_norm {
             group_norm(&self.norm, fused)
@@ -366,13 +364,13 @@ impl StyleFusion {
         }
     }
 
-    /// Mean tokens and spread tokens of a map.
+    /// Mean tokens and spread tokens of a map, `[batch_size, tokens, channels]`.
     fn statistics(&self, x: Tensor<4>) -> (Tensor<3>, Tensor<3>) {
-        let [batch_size, channels, height, width] = x.dims();
-        let pixels: Tensor<3> = x.reshape([batch_size, channels, height * width]);
-        let mean = self.mean.tokens(pixels.clone());
-        let patch_mean = self.spread.tokens(pixels.clone());
-        let mean_square = self.spread.tokens(pixels.clone() * pixels);
+        let PatchMoments {
+            means,
+            spread_means: patch_mean,
+            spread_squares: mean_square,
+        } = patch_moments(x, self.patches);
         let variance =
             |mean: Tensor<3>, square: Tensor<3>| (square - mean.clone() * mean).clamp_min(0.0);
         let spread = match self.statistic {
@@ -380,7 +378,7 @@ impl StyleFusion {
             SpreadStatistic::StandardDeviation => (variance(patch_mean, mean_square) + 1e-5).sqrt(),
             SpreadStatistic::MeanMinusMeanSquare => patch_mean - mean_square,
         };
-        (mean, spread)
+        (means.swap_dims(1, 2), spread.swap_dims(1, 2))
     }
 }
 

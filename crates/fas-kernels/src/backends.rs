@@ -9,7 +9,10 @@ use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
 #[cfg(feature = "flex")]
 use crate::join;
-use crate::{attention, conv2d, gelu, group_norm, resample, silu, softmax};
+use crate::patch_moments::PatchOptions;
+use crate::{
+    attention, conv2d, gelu, group_norm, modulation, patch_moments, resample, silu, softmax,
+};
 
 /// The forward convolution is Burn's own, see `conv2d::cube`.
 #[cfg(feature = "_cubecl")]
@@ -182,6 +185,38 @@ impl KernelOps for burn::backend::Flex {
         resample::flex::halve(x, factor)
     }
 
+    fn patch_moments_forward(x: FloatTensor<Self>, options: PatchOptions) -> FloatTensor<Self> {
+        patch_moments::flex::forward(x, options)
+    }
+
+    fn patch_moments_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        options: PatchOptions,
+    ) -> FloatTensor<Self> {
+        patch_moments::flex::gradient(x, gradient, options)
+    }
+
+    fn modulation_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        scale_axis: FloatTensor<Self>,
+        shift_axis: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        modulation::flex::forward(x, scale, shift, scale_axis, shift_axis)
+    }
+
+    fn modulation_gradients(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        scale_axis: FloatTensor<Self>,
+        shift_axis: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        modulation::flex::gradients(x, gradient, scale, scale_axis, shift_axis)
+    }
+
     fn add_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         join::flex::add(a, b)
     }
@@ -277,6 +312,20 @@ impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
 
     fn halve_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         resample::autodiff::halve::<B, C>(x, factor)
+    }
+
+    fn patch_moments_forward(x: FloatTensor<Self>, options: PatchOptions) -> FloatTensor<Self> {
+        patch_moments::autodiff::forward::<B, C>(x, options)
+    }
+
+    fn modulation_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        scale_axis: FloatTensor<Self>,
+        shift_axis: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        modulation::autodiff::forward::<B, C>([x, scale, shift], [scale_axis, shift_axis])
     }
 
     fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {

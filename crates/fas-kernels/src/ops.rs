@@ -5,7 +5,10 @@ use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
 use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
-use crate::{attention, conv2d, gelu, group_norm, resample, silu, softmax};
+use crate::patch_moments::PatchOptions;
+use crate::{
+    attention, conv2d, gelu, group_norm, modulation, patch_moments, resample, silu, softmax,
+};
 
 /// Operations this crate adds to a backend, and their gradients.
 ///
@@ -110,6 +113,57 @@ pub trait KernelOps: Backend {
     #[fusion(dtype = x, shape = burn::tensor::Shape::new([x[0], x[1], x[2] / 2, x[3] / 2]))]
     fn halve_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         resample::reference::halve::<Self>(x, factor)
+    }
+
+    /// Means, means of the spread's patches and mean squares, `[batch_size, channels, values]`, see
+    /// [`crate::patch_moments()`].
+    #[allow(unused_variables)]
+    #[fusion(dtype = x, shape = burn::tensor::Shape::new([x[0], x[1], options.values(x[2], x[3])]))]
+    fn patch_moments_forward(x: FloatTensor<Self>, options: PatchOptions) -> FloatTensor<Self> {
+        patch_moments::reference::forward::<Self>(x, options)
+    }
+
+    /// Gradient of the input of [`patch_moments_forward`](Self::patch_moments_forward), from its output's
+    /// gradient.
+    #[allow(unused_variables)]
+    #[fusion(dtype = x, shape = x)]
+    fn patch_moments_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        options: PatchOptions,
+    ) -> FloatTensor<Self> {
+        patch_moments::reference::gradient::<Self>(x, gradient, options)
+    }
+
+    /// Modulation by grids, see [`crate::modulate_by_grids()`].
+    #[allow(unused_variables)]
+    #[fusion(dtype = x, shape = x)]
+    fn modulation_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        scale_axis: FloatTensor<Self>,
+        shift_axis: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        modulation::reference::forward::<Self>(x, scale, shift, scale_axis, shift_axis)
+    }
+
+    /// Gradients of the map, of the factors and of the offsets, from the output's gradient.
+    #[allow(unused_variables)]
+    #[fusion(meta = |x, _gradient, scale, _scale_axis, shift_axis| {
+        let side = shift_axis.shape[1];
+        let shift = burn::tensor::Shape::new([x.shape[0], x.shape[1], side * side]);
+        let shift = burn::backend::fusion::custom::TensorSpec::new(shift, x.dtype);
+        (x.clone(), scale.clone(), shift)
+    })]
+    fn modulation_gradients(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        scale_axis: FloatTensor<Self>,
+        shift_axis: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        modulation::reference::gradients::<Self>(x, gradient, scale, scale_axis, shift_axis)
     }
 
     /// Sum of two tensors of one shape, see [`crate::add()`].
