@@ -140,6 +140,8 @@ fn decode(c: &mut Criterion) {
                 style: "bench".to_owned(),
                 synthetic: false,
                 quality_score: None,
+                presenter: None,
+                crop: None,
             }
         })
         .collect();

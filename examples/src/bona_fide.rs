@@ -92,6 +92,8 @@ fn bona_fide_sample(id: &str, face: &Face) -> Sample {
         style: "bona_fide".to_owned(),
         synthetic: false,
         quality_score: None,
+        presenter: None,
+        crop: None,
     }
 }
 

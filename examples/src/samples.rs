@@ -49,6 +49,8 @@ pub fn training_sample(
         style: domain.style_label(presentation),
         synthetic: false,
         quality_score: None,
+        presenter: None,
+        crop: None,
     }
 }
 

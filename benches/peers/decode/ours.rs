@@ -28,6 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         style: "peer".to_owned(),
         synthetic: false,
         quality_score: None,
+        presenter: None,
+        crop: None,
     });
     let config = BatcherConfig::new(side.parse()?)
         .with_batch_size(batch_size.parse()?)

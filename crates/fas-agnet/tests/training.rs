@@ -27,6 +27,8 @@ fn set() -> (TrainingSet, Vec<usize>) {
         style: format!("C/{class}"),
         synthetic: false,
         quality_score: Some(20.0 + index as f64),
+        presenter: None,
+        crop: None,
     });
     let images = classes
         .iter()

@@ -161,6 +161,17 @@ fn a_manifest_gives_a_manifest_of_the_crops() {
         ("one", "deep/a.png")
     );
     assert_eq!(manifest[0]["subject"], "s-one");
+    // 1.3 times 40 px become 256.
+    assert_eq!(manifest[0]["crop_detector"], "boxes");
+    let scale: f64 = manifest[0]["crop_scale"].parse().unwrap();
+    assert!((scale - 256.0 / 52.0).abs() < 1e-5, "{scale}");
+    let crops = rows(&folder.path().join("crops/crops.csv"));
+    let matrix = ["m00", "m01", "m02", "m10", "m11", "m12"];
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    let of_table = |crop: &HashMap<String, String>| matrix.map(|column| number(&crop[column]));
+    let of_manifest: Vec<f64> = manifest[0]["crop_matrix"].split(' ').map(number).collect();
+    let crop = crops.iter().find(|crop| crop["status"] == "crop").unwrap();
+    assert_eq!(of_manifest, of_table(crop));
     // Without a detector the photos come through whole.
     let arguments = [
         "align",
@@ -175,6 +186,24 @@ fn a_manifest_gives_a_manifest_of_the_crops() {
         .unwrap()
         .to_rgb8();
     assert_eq!(whole.get_pixel(10, 20).0, [20, 60, 9]);
+}
+
+#[test]
+fn a_list_of_frames_that_cannot_be_read_stops_before_the_work() {
+    let folder = photos();
+    let head = "id,path,label,species,domain,split,subject,video,style,synthetic,quality_score\n";
+    let text = head.to_owned() + "one,b.png,bona_fide,,d,train,s,,d/live,false,\n";
+    fs::write(folder.path().join("photos/manifest.csv"), text).unwrap();
+    fs::write(folder.path().join("photos/frames.csv"), "clip,frame\na,1\n").unwrap();
+    let input = "photos/manifest.csv";
+    let run = fas(
+        folder.path(),
+        &["align", input, "--out", "crops", "--preset", "none"],
+    );
+    assert_eq!(run.code, 1);
+    let message = "it is no table of `fas data frames`; move it, or write elsewhere";
+    assert!(run.errors.contains(message), "{}", run.errors);
+    assert!(!folder.path().join("crops").exists());
 }
 
 #[test]

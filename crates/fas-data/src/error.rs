@@ -384,6 +384,20 @@ pub enum ManifestProblem {
     /// A quality score that is no finite number.
     #[error("quality_score `{0}`; write a finite number, or nothing")]
     BadQualityScore(String),
+    /// Something of a crop that is no number, or not enough of them.
+    #[error(
+        "{column} `{found}`; write a positive number as crop_scale and six numbers, with one space between, as \
+         crop_matrix"
+    )]
+    BadCrop {
+        /// Its column.
+        column: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// Only some of the columns of a crop.
+    #[error("crop_detector, crop_scale and crop_matrix belong together; write all three, or none")]
+    HalfCrop,
     /// An id that an earlier row has.
     #[error("id `{id}` is already used by {first}; ids are unique")]
     DuplicateId {

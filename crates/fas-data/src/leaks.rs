@@ -179,7 +179,7 @@ pub fn find_manifest_leaks(manifest: &Manifest) -> Vec<Leak> {
         let items = samples.map(|sample| Item {
             id: &sample.id,
             subject: &sample.subject,
-            presenter: None,
+            presenter: sample.presenter.as_deref(),
             session: None,
             video: match &sample.video {
                 Some(video) => format!("{}/{video}", sample.domain),
@@ -302,6 +302,7 @@ pub fn find_pair_leaks(pairs: &PairList, partition: &Partition) -> Vec<Leak> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::tests::sample;
     use crate::{Label, Media, PaiSpecies};
 
     fn recording(subject: &str, presenter: Option<&str>, session: &str, name: &str) -> Recording {
@@ -337,6 +338,17 @@ mod tests {
                 "train and development share 1 presenter(s), in 1 of train: `wmca/002`, in wmca/d and in wmca/e",
             ]
         );
+    }
+
+    #[test]
+    fn presenters_of_a_manifest_are_found() {
+        let mut attack = sample("wmca", "wmca/900", Split::Train, "rigid_mask");
+        attack.presenter = Some("wmca/003".to_owned());
+        let tested = sample("wmca", "wmca/003", Split::Test, "bona_fide");
+        let manifest = Manifest::new("", vec![attack, tested]).unwrap();
+        let leaks = find_manifest_leaks(&manifest);
+        let kinds: Vec<LeakKind> = leaks.iter().map(|leak| leak.kind).collect();
+        assert_eq!(kinds, [LeakKind::Presenter], "{leaks:?}");
     }
 
     #[test]

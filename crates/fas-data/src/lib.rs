@@ -27,7 +27,7 @@
 //! #             samples.push(Sample {
 //! #                 id: format!("{domain}/{split}/{label}"), path: "face.png".into(), label,
 //! #                 domain: domain.into(), split, subject: format!("{domain}/{split}"), video: None,
-//! #                 style: format!("{domain}/{label}"), synthetic: false, quality_score: None,
+//! #                 style: format!("{domain}/{label}"), synthetic: false, quality_score: None, presenter: None, crop: None,
 //! #             });
 //! #         }
 //! #     }
@@ -46,6 +46,7 @@
 mod batch;
 mod batcher_config;
 mod check;
+mod crop;
 mod dataset_source;
 mod datasets;
 mod datasets_file;
@@ -79,6 +80,7 @@ mod walk;
 pub use batch::{Batch, Batcher, Batches};
 pub use batcher_config::{BatcherConfig, Fit};
 pub use check::{CheckDepth, DatasetCheck};
+pub use crop::{Crop, CropMatrix};
 pub use dataset_source::DatasetSource;
 pub use datasets::{
     CSV_TABLE_COLUMNS, CelebaBox, Dataset, DatasetCard, ExpectedCount, Layout, parse_celeba_box,

@@ -11,8 +11,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{DataError, Label, ManifestProblem, Sample, Split};
 
-/// Columns of a manifest file, in the order in which it is written.
-pub(crate) const HEADER: [&str; 11] = [
+/// Columns of a manifest file, in the order in which it is written: the [`REQUIRED`] first, then the optional.
+pub(crate) const HEADER: [&str; 15] = [
     "id",
     "path",
     "label",
@@ -24,7 +24,14 @@ pub(crate) const HEADER: [&str; 11] = [
     "style",
     "synthetic",
     "quality_score",
+    "presenter",
+    "crop_detector",
+    "crop_scale",
+    "crop_matrix",
 ];
+
+/// Number of columns that every file has.
+pub(crate) const REQUIRED: usize = 11;
 
 /// Samples below one root folder. Ids are unique, paths stay below the root, and every style label
 /// has one label.
@@ -45,8 +52,9 @@ pub struct ClassCounts {
 
 impl Manifest {
     /// Columns of a manifest file, in the order in which it is written. A file may have them in any
-    /// order, but must have each once and no other.
-    pub const COLUMNS: [&str; 11] = HEADER;
+    /// order, but each once and no other; those after `quality_score` may be absent, and are not
+    /// written where no sample has them.
+    pub const COLUMNS: [&str; 15] = HEADER;
 
     /// A manifest of `samples` below `root`. The image files are not looked at:
     /// [`check_files`](Self::check_files) does that.
@@ -256,8 +264,13 @@ impl ManifestRules {
         if let Some((name, _)) = required.into_iter().find(|(_, text)| text.is_empty()) {
             return Err(ManifestProblem::EmptyField(name));
         }
-        if sample.video.as_deref() == Some("") {
-            return Err(ManifestProblem::EmptyOption("video"));
+        for (name, text) in [("video", &sample.video), ("presenter", &sample.presenter)] {
+            if text.as_deref() == Some("") {
+                return Err(ManifestProblem::EmptyOption(name));
+            }
+        }
+        if let Some(crop) = &sample.crop {
+            crop.check()?;
         }
         if let Some(score) = sample.quality_score.filter(|score| !score.is_finite()) {
             return Err(ManifestProblem::BadQualityScore(score.to_string()));

@@ -11,11 +11,13 @@
 //! | `video` | text, or empty |
 //! | `synthetic` | `true` or `false` |
 //! | `quality_score` | finite number, or empty |
+//! | `presenter` | text, or empty; the column may be absent |
+//! | `crop_detector`, `crop_scale`, `crop_matrix` | parts of a [`Crop`], or all empty; the columns may be absent |
 //!
 //! Nothing is trimmed or guessed. A byte order mark is ignored, blank lines are skipped.
 //!
 //! A file whose name ends in `.parquet` has the same columns as a Parquet table (feature `parquet`):
-//! `synthetic` a boolean, `quality_score` a double, the others text; null where CSV is empty.
+//! `synthetic` a boolean, `quality_score` and `crop_scale` doubles, the others text; null where CSV is empty.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
@@ -23,11 +25,11 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
-use crate::manifest::{HEADER, ManifestRules, canonical_root, check_file};
+use crate::manifest::{HEADER, ManifestRules, REQUIRED, canonical_root, check_file};
 #[cfg(feature = "parquet")]
 use crate::parquet_table::{ParquetReader, ParquetWriter};
 use crate::table_format::{TableFormat, temporary_beside};
-use crate::{DataError, Label, Manifest, ManifestProblem, PaiSpecies, Sample};
+use crate::{Crop, DataError, Label, Manifest, ManifestProblem, PaiSpecies, Sample};
 
 impl Manifest {
     /// Reads a manifest file and checks every row and image file; the root is the file's folder. A name
@@ -95,11 +97,25 @@ impl Manifest {
         file.sync_all()
     }
 
+    /// Positions in [`HEADER`] of the columns to write: the required, and the optional that a sample has.
+    fn columns_in_use(&self) -> Vec<usize> {
+        let presenter = self.samples().iter().any(|s| s.presenter.is_some());
+        let crop = self.samples().iter().any(|s| s.crop.is_some());
+        let is_used = |column: &usize| match HEADER[*column] {
+            "presenter" => presenter,
+            "crop_detector" | "crop_scale" | "crop_matrix" => crop,
+            _ => true,
+        };
+        (0..HEADER.len()).filter(is_used).collect()
+    }
+
     fn write_csv(&self, file: File) -> io::Result<File> {
         let mut writer = csv::Writer::from_writer(BufWriter::new(file));
-        writer.write_record(HEADER)?;
+        let columns = self.columns_in_use();
+        writer.write_record(columns.iter().map(|column| HEADER[*column]))?;
         for sample in self.samples() {
-            writer.write_record(row(sample))?;
+            let row = row(sample);
+            writer.write_record(columns.iter().map(|column| &row[*column]))?;
         }
         let file = writer.into_inner().map_err(|error| error.into_error())?;
         file.into_inner().map_err(|error| error.into_error())
@@ -107,10 +123,13 @@ impl Manifest {
 
     #[cfg(feature = "parquet")]
     fn write_parquet(&self, file: File) -> io::Result<File> {
-        let mut writer = ParquetWriter::new(file, &HEADER)?;
+        let columns = self.columns_in_use();
+        let names: Vec<&str> = columns.iter().map(|column| HEADER[*column]).collect();
+        let mut writer = ParquetWriter::new(file, &names)?;
         for sample in self.samples() {
             let row = row(sample);
-            writer.write(&row.each_ref().map(String::as_str))?;
+            let texts: Vec<&str> = columns.iter().map(|column| row[*column].as_str()).collect();
+            writer.write(&texts)?;
         }
         writer.finish()
     }
@@ -168,6 +187,8 @@ fn line_error(path: &Path, line: u64, source: ManifestProblem) -> DataError {
 }
 
 fn row(sample: &Sample) -> [String; HEADER.len()] {
+    let crop = sample.crop.as_ref();
+    let text_of = |part: fn(&Crop) -> String| crop.map_or_else(String::new, part);
     [
         sample.id.clone(),
         sample.path.to_string_lossy().into_owned(),
@@ -186,6 +207,10 @@ fn row(sample: &Sample) -> [String; HEADER.len()] {
         sample
             .quality_score
             .map_or_else(String::new, |score| format!("{score:?}")),
+        sample.presenter.clone().unwrap_or_default(),
+        text_of(|crop| crop.detector.clone()),
+        text_of(|crop| format!("{:?}", crop.scale)),
+        text_of(|crop| crop.to_crop.to_string()),
     ]
 }
 
@@ -202,7 +227,7 @@ fn read_samples(
         .flexible(true)
         .from_reader(bytes);
     let mut record = ByteRecord::new();
-    let mut columns: Option<[usize; HEADER.len()]> = None;
+    let mut columns: Option<Columns> = None;
     let mut rules = ManifestRules::default();
     let mut samples = Vec::new();
     let mut lines = LineCounter::new(bytes);
@@ -271,8 +296,15 @@ fn text_fields(record: &ByteRecord) -> Result<Vec<&str>, ManifestProblem> {
         .collect()
 }
 
-/// Position in the file of each column of [`HEADER`].
-fn find_columns(header: &[&str]) -> Result<[usize; HEADER.len()], ManifestProblem> {
+/// Where the columns are in a file.
+struct Columns {
+    /// Position in the file of each column of [`HEADER`]; `None` of an optional one that is absent.
+    positions: [Option<usize>; HEADER.len()],
+    /// Columns in the file.
+    count: usize,
+}
+
+fn find_columns(header: &[&str]) -> Result<Columns, ManifestProblem> {
     for (index, name) in header.iter().enumerate() {
         if !HEADER.contains(name) {
             return Err(ManifestProblem::UnknownColumn((*name).to_owned()));
@@ -281,21 +313,22 @@ fn find_columns(header: &[&str]) -> Result<[usize; HEADER.len()], ManifestProble
             return Err(ManifestProblem::DuplicateColumn((*name).to_owned()));
         }
     }
-    let mut columns = [0; HEADER.len()];
-    for (column, name) in columns.iter_mut().zip(HEADER) {
-        *column = header
-            .iter()
-            .position(|found| *found == name)
-            .ok_or(ManifestProblem::MissingColumn(name))?;
+    let positions = HEADER.map(|name| header.iter().position(|found| *found == name));
+    let missing = positions[..REQUIRED].iter().position(Option::is_none);
+    if let Some(missing) = missing {
+        return Err(ManifestProblem::MissingColumn(HEADER[missing]));
     }
-    Ok(columns)
+    Ok(Columns {
+        positions,
+        count: header.len(),
+    })
 }
 
-fn parse_row(fields: &[&str], columns: &[usize; HEADER.len()]) -> Result<Sample, ManifestProblem> {
-    if fields.len() != HEADER.len() {
+fn parse_row(fields: &[&str], columns: &Columns) -> Result<Sample, ManifestProblem> {
+    if fields.len() != columns.count {
         return Err(ManifestProblem::FieldCount {
             found: fields.len(),
-            expected: HEADER.len(),
+            expected: columns.count,
         });
     }
     let [
@@ -310,7 +343,14 @@ fn parse_row(fields: &[&str], columns: &[usize; HEADER.len()]) -> Result<Sample,
         style,
         synthetic,
         quality_score,
-    ] = columns.map(|column| fields[column]);
+        presenter,
+        crop_detector,
+        crop_scale,
+        crop_matrix,
+    ] = columns
+        .positions
+        .map(|column| column.map_or("", |column| fields[column]));
+    let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let label = match label {
         "bona_fide" if species.is_empty() => Label::BonaFide,
         "bona_fide" => return Err(ManifestProblem::SpeciesOfBonaFide(species.to_owned())),
@@ -330,15 +370,34 @@ fn parse_row(fields: &[&str], columns: &[usize; HEADER.len()]) -> Result<Sample,
             .parse()
             .map_err(|_| ManifestProblem::BadSplit(split.to_owned()))?,
         subject: subject.to_owned(),
-        video: Some(video)
-            .filter(|video| !video.is_empty())
-            .map(str::to_owned),
+        video: optional(video),
         style: style.to_owned(),
         synthetic: synthetic
             .parse()
             .map_err(|_| ManifestProblem::BadSynthetic(synthetic.to_owned()))?,
         quality_score: parse_quality_score(quality_score)?,
+        presenter: optional(presenter),
+        crop: parse_crop(crop_detector, crop_scale, crop_matrix)?,
     })
+}
+
+fn parse_crop(detector: &str, scale: &str, matrix: &str) -> Result<Option<Crop>, ManifestProblem> {
+    let fields = [detector, scale, matrix];
+    if fields.iter().all(|field| field.is_empty()) {
+        return Ok(None);
+    }
+    if fields.iter().any(|field| field.is_empty()) {
+        return Err(ManifestProblem::HalfCrop);
+    }
+    let bad_scale = |_| ManifestProblem::BadCrop {
+        column: "crop_scale",
+        found: scale.to_owned(),
+    };
+    Ok(Some(Crop {
+        detector: detector.to_owned(),
+        scale: scale.parse().map_err(bad_scale)?,
+        to_crop: matrix.parse()?,
+    }))
 }
 
 fn parse_quality_score(text: &str) -> Result<Option<f64>, ManifestProblem> {
@@ -354,7 +413,7 @@ fn parse_quality_score(text: &str) -> Result<Option<f64>, ManifestProblem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Split;
+    use crate::{CropMatrix, Split};
     use proptest::prelude::*;
 
     const HEAD: &str =
@@ -379,6 +438,8 @@ mod tests {
             style: "C/print".into(),
             synthetic: false,
             quality_score: Some(12.5),
+            presenter: None,
+            crop: None,
         };
         assert_eq!(samples, std::slice::from_ref(&expected));
         let reordered = "\u{feff}quality_score,synthetic,style,video,subject,split,domain,species,\
@@ -453,6 +514,33 @@ mod tests {
     }
 
     #[test]
+    fn presenter_and_crop_may_be_absent_but_not_half() {
+        let head = format!("{HEAD},presenter,crop_detector,crop_scale,crop_matrix");
+        let text = format!("{head}\n{GOOD},s9,mtcnn,0.5,0.5 0 -3 0 0.5 7");
+        let sample = parse(&text).unwrap().remove(0);
+        assert_eq!(sample.presenter.as_deref(), Some("s9"));
+        let crop = Crop {
+            detector: "mtcnn".to_owned(),
+            scale: 0.5,
+            to_crop: CropMatrix([[0.5, 0.0, -3.0], [0.0, 0.5, 7.0]]),
+        };
+        assert_eq!(sample.crop, Some(crop));
+        let without = parse(&format!("{head}\n{GOOD},,,,")).unwrap().remove(0);
+        assert_eq!((without.presenter, without.crop), (None, None));
+        for (fields, message) in [
+            (",mtcnn,,", "write all three, or none"),
+            (",mtcnn,0,1 0 0 0 1 0", "crop_scale `0`"),
+            (",mtcnn,half,1 0 0 0 1 0", "crop_scale `half`"),
+            (",mtcnn,1,1 0 0 0 1", "crop_matrix `1 0 0 0 1`"),
+        ] {
+            let text = format!("{head}\n{GOOD},{fields}");
+            let (line, problem) = parse(&text).unwrap_err();
+            assert!(problem.to_string().contains(message), "{problem}");
+            assert_eq!(line, 2);
+        }
+    }
+
+    #[test]
     fn the_header_is_strict() {
         let (line, problem) = parse(&HEAD.replace(",video", "")).unwrap_err();
         assert_eq!(
@@ -496,6 +584,12 @@ mod tests {
                     style: format!("{style}{kind}"),
                     synthetic,
                     quality_score: score,
+                    presenter: species.map(|species| format!("presenter of {species}")),
+                    crop: score.map(|score| Crop {
+                        detector: "mtcnn, 2".to_owned(),
+                        scale: f64::MIN_POSITIVE.max(score.abs()),
+                        to_crop: CropMatrix([[score, 0.1, -3.0], [1e-9, 0.5, kind as f64]]),
+                    }),
                 }
             },
         );

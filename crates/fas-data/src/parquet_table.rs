@@ -22,7 +22,7 @@ const CHUNK: usize = 8192;
 fn type_of(column: &str) -> DataType {
     match column {
         "synthetic" => DataType::Boolean,
-        "quality_score" => DataType::Float64,
+        "quality_score" | "crop_scale" => DataType::Float64,
         "row" => DataType::UInt64,
         "rotation" => DataType::UInt16,
         _ => DataType::Utf8,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Label};
+use crate::{Crop, DataError, Label};
 
 /// The part of a data set that a sample belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,6 +76,11 @@ pub struct Sample {
     pub synthetic: bool,
     /// No-reference quality score, where one was measured. BRISQUE: lower is better.
     pub quality_score: Option<f64>,
+    /// Person who wears or holds the instrument of an attack, where the data set tells; a name as in
+    /// [`subject`](Self::subject).
+    pub presenter: Option<String>,
+    /// Where in its photo the image was, if it is a crop.
+    pub crop: Option<Crop>,
 }
 
 #[cfg(test)]
@@ -95,6 +100,8 @@ pub(crate) mod tests {
             style: format!("{domain}/{presentation}"),
             synthetic: false,
             quality_score: None,
+            presenter: None,
+            crop: None,
         }
     }
 

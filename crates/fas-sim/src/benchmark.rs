@@ -271,6 +271,8 @@ fn jobs<'a>(config: &'a BenchmarkConfig, assignment: &Assignment<'a>) -> Vec<Job
                             style: domain.style_label(presentation),
                             synthetic: false,
                             quality_score: None,
+                            presenter: None,
+                            crop: None,
                         };
                         jobs.push(Job {
                             domain,

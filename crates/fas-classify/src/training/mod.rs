@@ -57,6 +57,8 @@ pub(crate) mod tests {
             style: format!("{domain}/{attack}"),
             synthetic: generated,
             quality_score: Some(20.0 + index as f64),
+            presenter: None,
+            crop: None,
         }
     }
 

@@ -34,8 +34,8 @@ Presets:
 The largest face of a photo is taken; the column `faces` says how many there are. OUT gets a PNG file
 a photo under the photo's own name, crops.csv with one row a photo (detector, score, bounds,
 landmarks, scale and matrix from photo to crop; status `no_face`, `unreadable` or `refused` where
-there is no crop) and, if INPUT is a manifest, manifest.csv of the crops and frames.csv with a row a
-frame, also of those without a face; recordings that `fas data frames` could not read keep their rows.
+there is no crop) and, if INPUT is a manifest, manifest.csv of the crops, with detector, scale and matrix
+of each, and frames.csv with a row a frame, also of those without a face; recordings that `fas data frames` could not read keep their rows.
 Non-response rates (BPNRR, APNRR of ISO/IEC 30107-3) are told by recording. A run that was interrupted
 goes on where it stopped; photos that are new in INPUT are added.
 
@@ -104,6 +104,10 @@ impl Align {
         check_parent(&self.out)?;
         let source = Source::read(&self.input)?;
         let photos = source.photos()?;
+        let frames = match &source {
+            Source::Manifest(manifest) => response::read(manifest)?,
+            Source::Folder(_) => Vec::new(),
+        };
         let detector = Detector::new(self)?;
         let size = self.size.unwrap_or(self.preset.default_size());
         let sampling = match self.sampling() {
@@ -136,7 +140,7 @@ impl Align {
         let failed = table.finish(&names)?;
         if let Source::Manifest(manifest) = &source {
             self.write_manifest(manifest, &table)?;
-            response::write(&self.out, manifest, &table)?;
+            response::write(&self.out, manifest, &frames, &table)?;
         }
         if failed == 0 {
             return Ok(ExitCode::SUCCESS);
@@ -228,9 +232,10 @@ impl Align {
             .samples()
             .iter()
             .filter_map(|sample| {
-                let crop = table.crop_of(&input::name_of(&sample.path))?;
+                let name = input::name_of(&sample.path);
                 let mut sample = sample.clone();
-                sample.path = PathBuf::from(crop);
+                sample.path = PathBuf::from(table.path_of(&name)?);
+                sample.crop = table.crop_of(&name);
                 Some(sample)
             })
             .collect();

@@ -94,7 +94,7 @@ impl FrameList {
                 FrameRow::parse(record).ok_or_else(|| CliError::Read {
                     path: self.table.path().to_owned(),
                     source: std::io::Error::other(format!(
-                        "the row of `{}` is none of `fas data frames`; write elsewhere",
+                        "the row of `{}` is none of `fas data frames`; move the file, or write elsewhere",
                         &record[0]
                     )),
                 })

@@ -72,7 +72,10 @@ impl ResumableTable {
         for row in reader.records() {
             let row = row.map_err(|error| failed(io::Error::other(error)))?;
             if row.len() != self.columns.len() {
-                let problem = format!("it is no table of `{}`; write elsewhere", self.command);
+                let problem = format!(
+                    "it is no table of `{}`; move it, or write elsewhere",
+                    self.command
+                );
                 return Err(failed(io::Error::other(problem)));
             }
             if !row.iter().eq(self.columns.iter().copied()) {

@@ -135,6 +135,8 @@ mod tests {
             style: "C/a".to_owned(),
             synthetic: false,
             quality_score: None,
+            presenter: None,
+            crop: None,
         };
         let admitted = LeakageGuard::new(&Protocol::intra("C"))
             .admit(TrainingPurpose::Generator, vec![sample])

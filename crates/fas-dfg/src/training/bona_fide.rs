@@ -85,6 +85,8 @@ mod tests {
             style: String::new(),
             synthetic: false,
             quality_score: None,
+            presenter: None,
+            crop: None,
         }
     }
 

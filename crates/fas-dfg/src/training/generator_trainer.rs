@@ -186,6 +186,8 @@ mod tests {
                 style: String::new(),
                 synthetic: false,
                 quality_score: None,
+                presenter: None,
+                crop: None,
             })
             .collect();
         let pool = LeakageGuard::new(&Protocol::intra("C"))

@@ -346,6 +346,8 @@ impl GenerationJob<'_> {
             style: style.style.clone(),
             synthetic: true,
             quality_score: record.brisque,
+            presenter: None,
+            crop: None,
         }
     }
 }

@@ -195,6 +195,8 @@ mod tests {
             style: format!("{domain}/{kind}"),
             synthetic: true,
             quality_score: None,
+            presenter: None,
+            crop: None,
         }
     }
 

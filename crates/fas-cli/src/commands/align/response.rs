@@ -10,11 +10,19 @@ use super::table::Table;
 use crate::commands::frame_list::{FrameList, FrameRow, tell_non_responses};
 use crate::error::CliError;
 
-/// Writes the list into `out`, and tells the non-response rates.
-pub(super) fn write(out: &Path, manifest: &Manifest, table: &Table) -> Result<(), CliError> {
-    // Other folders have no such list.
-    let before = FrameList::of(manifest.root()).rows().unwrap_or_default();
-    let before: Vec<FrameRow> = before.into_iter().flatten().collect();
+/// The list beside a manifest; empty where `fas data frames` did not write it.
+pub(super) fn read(manifest: &Manifest) -> Result<Vec<FrameRow>, CliError> {
+    let rows = FrameList::of(manifest.root()).rows()?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// Writes the list into `out`, with what is new since the list `before`, and tells the non-response rates.
+pub(super) fn write(
+    out: &Path,
+    manifest: &Manifest,
+    before: &[FrameRow],
+    table: &Table,
+) -> Result<(), CliError> {
     let frames: HashMap<&str, &FrameRow> =
         before.iter().map(|row| (row.path.as_str(), row)).collect();
     let mut rows: Vec<FrameRow> = Vec::new();
@@ -29,7 +37,7 @@ pub(super) fn write(out: &Path, manifest: &Manifest, table: &Table) -> Result<()
             recording: recording.clone(),
             label: sample.label,
             frame: frame.and_then(|row| row.frame),
-            path: table.crop_of(&name).unwrap_or_default().to_owned(),
+            path: table.path_of(&name).unwrap_or_default().to_owned(),
             response: table.response_of(&name),
             policy: frame.map_or_else(String::new, |row| row.policy.clone()),
         });

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 use fas_align::Face;
-use fas_data::Response;
+use fas_data::{Crop, CropMatrix, Response};
 
 use super::make_folder;
 use crate::error::CliError;
@@ -19,6 +19,9 @@ const COLUMNS: [&str; 31] = [
 ];
 const CROP: usize = 1;
 const STATUS: usize = 2;
+const DETECTOR: usize = 4;
+const SCALE: usize = 23;
+const MATRIX: std::ops::Range<usize> = 24..30;
 /// Where the columns of [`Settings`] are.
 const SETTINGS: std::ops::Range<usize> = 4..8;
 
@@ -97,8 +100,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The table that an earlier run left in `folder`, or an empty one. Rows whose crop is gone do not
-    /// count.
+    /// The table that an earlier run left in `folder`, or an empty one. Rows whose crop is gone, or
+    /// without its numbers, do not count.
     pub(super) fn open(folder: &Path, settings: Settings) -> Result<Self, CliError> {
         let mut table = Self {
             folder: folder.to_owned(),
@@ -123,7 +126,8 @@ impl Table {
             });
         }
         let crop = &record[CROP];
-        if crop.is_empty() || self.folder.join(crop).is_file() {
+        let is_whole = || self.folder.join(crop).is_file() && crop_of(&record).is_some();
+        if crop.is_empty() || is_whole() {
             self.rows.insert(record[0].to_owned(), record);
         }
         Ok(())
@@ -135,9 +139,15 @@ impl Table {
     }
 
     /// The photo's crop, below the folder.
-    pub(super) fn crop_of(&self, name: &str) -> Option<&str> {
-        let crop = &self.rows.get(name)?[CROP];
-        (!crop.is_empty()).then_some(crop)
+    pub(super) fn path_of(&self, name: &str) -> Option<&str> {
+        let path = &self.rows.get(name)?[CROP];
+        (!path.is_empty()).then_some(path)
+    }
+
+    /// How the photo's crop was made; `None` without one.
+    pub(super) fn crop_of(&self, name: &str) -> Option<Crop> {
+        self.path_of(name)?;
+        crop_of(self.rows.get(name)?)
     }
 
     /// What became of the photo. A face that cannot be cropped is no usable face.
@@ -165,6 +175,19 @@ impl Table {
         self.file.finish(rows.iter().copied())?;
         Ok(rows.iter().filter(|row| &row[STATUS] != "crop").count())
     }
+}
+
+fn crop_of(record: &StringRecord) -> Option<Crop> {
+    let number = |column: usize| record[column].parse::<f64>().ok();
+    let mut to_crop = [[0.0; 3]; 2];
+    for (value, column) in to_crop.as_flattened_mut().iter_mut().zip(MATRIX) {
+        *value = number(column)?;
+    }
+    Some(Crop {
+        detector: record[DETECTOR].to_owned(),
+        scale: number(SCALE)?,
+        to_crop: CropMatrix(to_crop),
+    })
 }
 
 #[cfg(test)]
@@ -248,5 +271,11 @@ mod tests {
         for (column, value) in expected {
             assert_eq!(of(column), value, "{column}");
         }
+        let crop = Crop {
+            detector: "mtcnn".to_owned(),
+            scale: 0.5,
+            to_crop: CropMatrix([[0.5, 0.0, -3.0], [0.0, 0.5, 7.25]]),
+        };
+        assert_eq!(crop_of(&record), Some(crop));
     }
 }

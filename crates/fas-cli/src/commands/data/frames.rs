@@ -316,6 +316,8 @@ impl Frames {
                 style: recording.style.clone(),
                 synthetic: false,
                 quality_score: None,
+                presenter: recording.presenter.clone(),
+                crop: None,
             }
         });
         let manifest = Manifest::new(&self.out, samples.collect())?;
