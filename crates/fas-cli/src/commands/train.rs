@@ -4,15 +4,17 @@ mod classifier;
 mod dfg;
 mod generator;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use fas_data::{Manifest, Protocol};
+use fas_jobs::DeviceChoice;
 
 use self::classifier::TrainClassifier;
 use self::dfg::TrainDfg;
 use self::generator::TrainGenerator;
+use super::storage::Storage;
 use crate::dashboard::{Dashboard, StepFigures};
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
@@ -52,80 +54,82 @@ fn protocol_by_name(name: &str, manifest: &Manifest) -> Result<Protocol, CliErro
     Ok(Protocol::from_name(name, &domains)?)
 }
 
-/// Tells where a training goes on that was stopped.
-fn tell_resumed(steps_taken: usize) {
-    if steps_taken > 0 {
-        eprintln!("going on from step {steps_taken}");
-    }
-}
-
-/// How a training is followed.
+/// What every training takes.
 #[derive(Debug, Args)]
-struct Following {
+struct Running {
+    /// Seed of the weights and of everything drawn.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Folder of a checkpoint; a stopped training goes on from it.
+    #[arg(long, value_name = "FOLDER")]
+    checkpoint: Option<PathBuf>,
+    /// Steps between checkpoints.
+    #[arg(long, value_name = "STEPS", default_value_t = 250, requires = "checkpoint",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    checkpoint_every: u32,
     /// Show the curve of the loss and the figures of the last step in the terminal.
     #[arg(long)]
     dashboard: bool,
+    #[command(flatten)]
+    storage: Storage,
+    /// Backend.
+    #[arg(long, value_enum, default_value = "flex")]
+    device: DeviceChoice,
 }
 
-/// The way of a training to its last step, with checkpoints.
-struct Course<'a> {
-    steps: usize,
-    checkpoint: Option<&'a Path>,
-    every: usize,
-    dashboard: bool,
+/// A trainer whose state can be kept on disk.
+trait Resumable: Sized {
+    fn steps_taken(&self) -> usize;
+
+    /// Goes on from the checkpoint in `folder`, if there is one.
+    fn resume(self, folder: &Path) -> Result<Self, CliError>;
+
+    fn write_checkpoint(&self, folder: &Path) -> Result<(), CliError>;
 }
 
-impl<'a> Course<'a> {
-    /// To step `steps`; with a folder for checkpoints, one `every` so many steps and one at the end.
-    fn new(
-        steps: usize,
-        checkpoint: Option<&'a Path>,
-        every: usize,
-        following: &Following,
-    ) -> Self {
-        Self {
-            steps,
-            checkpoint,
-            every,
-            dashboard: following.dashboard,
-        }
-    }
-
-    /// Takes `trainer` to the end. `step` takes one step and tells its figures.
+impl Running {
+    /// Takes `trainer` to step `steps`, from its checkpoint on and with further ones. `step` takes one step and
+    /// tells its figures.
     ///
     /// # Errors
     ///
-    /// Those of `step` and `write_checkpoint`; [`CliError::Stopped`] after an interrupt, with a last
-    /// checkpoint if there is a folder for it.
-    fn run<T>(
+    /// Those of `step` and of checkpoints; [`CliError::Stopped`] after an interrupt, with a last checkpoint if
+    /// there is a folder for it.
+    fn train<T: Resumable>(
         &self,
-        trainer: &mut T,
-        steps_taken: impl Fn(&T) -> usize,
+        mut trainer: T,
+        steps: u32,
         mut step: impl FnMut(&mut T) -> Result<StepFigures, CliError>,
-        write_checkpoint: impl Fn(&T, &Path) -> Result<(), CliError>,
-    ) -> Result<(), CliError> {
+    ) -> Result<T, CliError> {
+        let (steps, every) = (steps as usize, self.checkpoint_every as usize);
+        if let Some(folder) = &self.checkpoint {
+            trainer = trainer.resume(folder)?;
+            if trainer.steps_taken() > 0 {
+                eprintln!("going on from step {}", trainer.steps_taken());
+            }
+        }
         let interrupt = Interrupt::watch().map_err(CliError::Interrupts)?;
-        let mut display = Display::new(self.dashboard, self.steps, steps_taken(trainer));
-        while steps_taken(trainer) < self.steps {
-            let figures = step(trainer)?;
-            let taken = steps_taken(trainer);
+        let mut display = Display::new(self.dashboard, steps, trainer.steps_taken());
+        while trainer.steps_taken() < steps {
+            let figures = step(&mut trainer)?;
+            let taken = trainer.steps_taken();
             display.show(taken, &figures);
-            let stopped = interrupt.is_asked_for() && taken < self.steps;
-            if let Some(folder) = self.checkpoint
-                && (taken.is_multiple_of(self.every) || taken == self.steps || stopped)
+            let stopped = interrupt.is_asked_for() && taken < steps;
+            if let Some(folder) = &self.checkpoint
+                && (taken.is_multiple_of(every) || taken == steps || stopped)
             {
-                write_checkpoint(trainer, folder)?;
+                trainer.write_checkpoint(folder)?;
                 display.kept(taken);
             }
             if stopped {
                 return Err(CliError::Stopped {
                     step: taken,
-                    steps: self.steps,
-                    checkpoint: self.checkpoint.map(Path::to_owned),
+                    steps,
+                    checkpoint: self.checkpoint.clone(),
                 });
             }
         }
-        Ok(())
+        Ok(trainer)
     }
 }
 

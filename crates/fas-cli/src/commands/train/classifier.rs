@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -17,19 +17,15 @@ use fas_classify::{
     PretrainedBackbone, ResNetConfig,
 };
 use fas_data::{LeakageGuard, Manifest, Protocol, Sample, TrainingPurpose};
-use fas_jobs::DeviceChoice;
 use fas_metrics::{Evaluation, EvaluationConfig, ThresholdPolicy, evaluate};
 use fas_quality::Brisque;
 
-use super::{Course, Following, protocol_by_name, tell_resumed};
-use crate::commands::storage::Storage;
+use super::{Resumable, Running, protocol_by_name};
 use crate::dashboard::StepFigures;
 use crate::error::CliError;
 use crate::output::check_file;
 use crate::progress::Progress;
 
-/// Steps between checkpoints.
-const CHECKPOINT_EVERY: usize = 100;
 /// Pictures that are scored at once.
 const SCORING_BATCH: usize = 64;
 
@@ -89,19 +85,8 @@ pub(crate) struct TrainClassifier {
     /// Share of generated pictures, where the manifest has any.
     #[arg(long, value_name = "SHARE")]
     generated_share: Option<f64>,
-    /// Seed of the weights and of everything drawn.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Folder of a checkpoint, written every 100 steps; a stopped training goes on from it.
-    #[arg(long, value_name = "FOLDER")]
-    checkpoint: Option<PathBuf>,
     #[command(flatten)]
-    following: Following,
-    #[command(flatten)]
-    storage: Storage,
-    /// Backend.
-    #[arg(long, value_enum, default_value = "flex")]
-    device: DeviceChoice,
+    running: Running,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -213,7 +198,7 @@ impl OptimiserChoice {
 impl TrainClassifier {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         check_file(Some(&self.out))?;
-        let device = self.device.device()?;
+        let device = self.running.device.device()?;
         let manifest = Manifest::read(&self.manifest)?;
         let protocol = protocol_by_name(&self.protocol, &manifest)?;
         let splits = protocol.select(&manifest)?;
@@ -239,7 +224,7 @@ impl TrainClassifier {
         if self.pretrained.is_some() {
             config.input = self.backbone.input();
         }
-        let mut start = config.init_seeded(self.seed, &device);
+        let mut start = config.init_seeded(self.running.seed, &device);
         if let Some(path) = &self.pretrained {
             start = start.with_pretrained_backbone(&PretrainedBackbone::new(path.clone()))?;
         }
@@ -248,32 +233,16 @@ impl TrainClassifier {
             .with_optimiser(self.optimiser.config())
             .with_sampling(SamplingConfig::new().with_generated_share(self.generated_share))
             .with_augmentation(self.objective.augmentation())
-            .with_seed(self.seed);
-        let mut trainer = ClassifierTrainer::new(start, &set, training, &device)?;
-        if let Some(folder) = &self.checkpoint {
-            trainer = trainer.resume(folder)?;
-            tell_resumed(trainer.steps_taken());
-        }
-        let folder = self.checkpoint.as_deref();
-        Course::new(
-            self.steps as usize,
-            folder,
-            CHECKPOINT_EVERY,
-            &self.following,
-        )
-        .run(
-            &mut trainer,
-            ClassifierTrainer::steps_taken,
-            |trainer| {
-                let report = trainer.step()?;
-                Ok(StepFigures::new(report.loss)
-                    .with("classification", report.classification)
-                    .with("triplet", report.triplet)
-                    .with("adversarial", report.adversarial)
-                    .with("similarity", report.similarity))
-            },
-            |trainer, folder| Ok(trainer.checkpoint(folder)?),
-        )?;
+            .with_seed(self.running.seed);
+        let trainer = ClassifierTrainer::new(start, &set, training, &device)?;
+        let trainer = self.running.train(trainer, self.steps, |trainer| {
+            let report = trainer.step()?;
+            Ok(StepFigures::new(report.loss)
+                .with("classification", report.classification)
+                .with("triplet", report.triplet)
+                .with("adversarial", report.adversarial)
+                .with("similarity", report.similarity))
+        })?;
 
         let classifier = trainer.classifier();
         let scored = |samples: &[Sample]| -> Result<_, CliError> {
@@ -299,7 +268,7 @@ impl TrainClassifier {
             self.policy.to_string(),
         );
         let notes = self.notes(&protocol, &evaluation, set.len());
-        Detector::new(classifier, card, notes).save(&self.out, self.storage.precision())?;
+        Detector::new(classifier, card, notes).save(&self.out, self.running.storage.precision())?;
         print!("{}", report(&protocol, &evaluation));
         Ok(ExitCode::SUCCESS)
     }
@@ -328,7 +297,7 @@ impl TrainClassifier {
         evaluation: &Evaluation,
         samples: usize,
     ) -> HashMap<String, String> {
-        self.storage.card([
+        self.running.storage.card([
             ("program", format!("fas {}", env!("CARGO_PKG_VERSION"))),
             ("protocol", protocol.name.clone()),
             ("samples", samples.to_string()),
@@ -336,10 +305,24 @@ impl TrainClassifier {
             ("optimiser", self.optimiser.config().to_string()),
             ("steps", self.steps.to_string()),
             ("batch", self.batch.to_string()),
-            ("seed", self.seed.to_string()),
+            ("seed", self.running.seed.to_string()),
             ("target_hter", format!("{:.4}", evaluation.hter)),
             ("target_auc", format!("{:.4}", evaluation.auc)),
         ])
+    }
+}
+
+impl Resumable for ClassifierTrainer<'_> {
+    fn steps_taken(&self) -> usize {
+        self.steps_taken()
+    }
+
+    fn resume(self, folder: &Path) -> Result<Self, CliError> {
+        Ok(self.resume(folder)?)
+    }
+
+    fn write_checkpoint(&self, folder: &Path) -> Result<(), CliError> {
+        Ok(self.checkpoint(folder)?)
     }
 }
 

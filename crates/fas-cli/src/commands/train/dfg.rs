@@ -1,7 +1,7 @@
 //! `fas train dfg`: a De-spoofing Face Generator from a manifest of bona fide faces.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::Device;
@@ -17,18 +17,14 @@ use fas_dfg::training::{
 use fas_dfg::{
     DespoofingGenerator, DespoofingGeneratorConfig, DfgError, FirstStage, IdentityEncoder,
 };
-use fas_jobs::DeviceChoice;
 use image::RgbImage;
 
-use super::{Course, Following, protocol_by_name, tell_resumed};
-use crate::commands::storage::Storage;
+use super::{Resumable, Running, protocol_by_name};
 use crate::dashboard::StepFigures;
 use crate::error::CliError;
 use crate::output::{check_file, check_parent};
 use crate::progress::Progress;
 
-/// Steps between checkpoints.
-const CHECKPOINT_EVERY: usize = 250;
 /// Noise levels at which development faces are judged, of 1000.
 const LEVELS: [usize; 3] = [100, 300, 700];
 
@@ -85,19 +81,8 @@ pub(crate) struct TrainDfg {
     /// Largest learning rate.
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f64,
-    /// Seed of the weights and of everything drawn.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Folder of a checkpoint, written every 250 steps; a stopped training goes on from it.
-    #[arg(long, value_name = "FOLDER")]
-    checkpoint: Option<PathBuf>,
     #[command(flatten)]
-    following: Following,
-    #[command(flatten)]
-    storage: Storage,
-    /// Backend.
-    #[arg(long, value_enum, default_value = "flex")]
-    device: DeviceChoice,
+    running: Running,
 }
 
 impl TrainDfg {
@@ -110,7 +95,7 @@ impl TrainDfg {
                 reason: format!("{} is no number above 0", self.learning_rate),
             });
         }
-        let device = self.device.device()?;
+        let device = self.running.device.device()?;
         let manifest = Manifest::read(&self.manifest)?;
         let protocol = self.protocol(&manifest)?;
         let guard = LeakageGuard::new(&protocol);
@@ -124,7 +109,7 @@ impl TrainDfg {
         let faces = self.codes(&generator, &manifest, &samples)?;
         let generator = self.train(generator, &faces)?;
         let notes = self.notes(&protocol, samples.samples().len());
-        generator.save(&self.out, self.storage.precision(), &notes)?;
+        generator.save(&self.out, self.running.storage.precision(), &notes)?;
         println!("{}: {} faces", self.out.display(), samples.samples().len());
         self.report_development(&generator, &manifest, &protocol)
     }
@@ -165,7 +150,7 @@ impl TrainDfg {
         let (first_stage, first_stage_config, _) = FirstStage::load(first_stage, device)?;
         let (identity_encoder, identity_config, _) =
             IdentityEncoder::load(identity_encoder, device)?;
-        device.seed(self.seed);
+        device.seed(self.running.seed);
         let config = DespoofingGeneratorConfig::small(first_stage_config, identity_config);
         Ok(config.init_around(first_stage, identity_encoder, device))
     }
@@ -202,19 +187,11 @@ impl TrainDfg {
         let optimisation = OptimisationConfig::new(steps).with_learning_rate(self.learning_rate);
         let config = DespoofingTrainingConfig::new(optimisation)
             .with_batch_size(self.batch as usize)
-            .with_seed(self.seed);
-        let mut trainer = DespoofingTrainer::new(generator, config);
-        if let Some(folder) = &self.checkpoint {
-            trainer = trainer.resume(folder)?;
-            tell_resumed(trainer.steps_taken());
-        }
-        let folder = self.checkpoint.as_deref();
-        Course::new(steps, folder, CHECKPOINT_EVERY, &self.following).run(
-            &mut trainer,
-            DespoofingTrainer::steps_taken,
-            |trainer| Ok(StepFigures::new(trainer.step(faces)?.loss)),
-            |trainer, folder| Ok(trainer.checkpoint(folder)?),
-        )?;
+            .with_seed(self.running.seed);
+        let trainer = DespoofingTrainer::new(generator, config);
+        let trainer = self.running.train(trainer, self.steps, |trainer| {
+            Ok(StepFigures::new(trainer.step(faces)?.loss))
+        })?;
         Ok(trainer.averaged())
     }
 
@@ -244,7 +221,7 @@ impl TrainDfg {
     }
 
     fn notes(&self, protocol: &Protocol, faces: usize) -> HashMap<String, String> {
-        self.storage.card([
+        self.running.storage.card([
             ("program", format!("fas {}", env!("CARGO_PKG_VERSION"))),
             ("training_data", "bona fide faces only".to_owned()),
             ("protocol", protocol.name.clone()),
@@ -252,8 +229,22 @@ impl TrainDfg {
             ("steps", self.steps.to_string()),
             ("batch_size", self.batch.to_string()),
             ("learning_rate", self.learning_rate.to_string()),
-            ("seed", self.seed.to_string()),
+            ("seed", self.running.seed.to_string()),
         ])
+    }
+}
+
+impl Resumable for DespoofingTrainer {
+    fn steps_taken(&self) -> usize {
+        self.steps_taken()
+    }
+
+    fn resume(self, folder: &Path) -> Result<Self, CliError> {
+        Ok(self.resume(folder)?)
+    }
+
+    fn write_checkpoint(&self, folder: &Path) -> Result<(), CliError> {
+        Ok(self.checkpoint(folder)?)
     }
 }
 

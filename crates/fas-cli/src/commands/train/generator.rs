@@ -3,7 +3,7 @@
 mod triplets;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::Device;
@@ -14,11 +14,10 @@ use fas_diffusion::training::{
     StyleEncoderTrainingConfig, clean_image_error,
 };
 use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks, Precision};
-use fas_jobs::{DeviceChoice, PrecisionChoice};
+use fas_jobs::PrecisionChoice;
 
 use self::triplets::Triplets;
-use super::{Course, Following, protocol_by_name, tell_resumed};
-use crate::commands::storage::Storage;
+use super::{Resumable, Running, protocol_by_name};
 use crate::dashboard::StepFigures;
 use crate::error::CliError;
 use crate::output::check_file;
@@ -83,23 +82,8 @@ pub(crate) struct TrainGenerator {
     /// What the U-Net is trained in; weights are 32 bits in each case.
     #[arg(long, value_enum, default_value = "full")]
     precision: PrecisionChoice,
-    /// Seed of the weights and of everything drawn.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Folder of a checkpoint; a stopped training goes on from it.
-    #[arg(long, value_name = "FOLDER")]
-    checkpoint: Option<PathBuf>,
-    /// Steps between checkpoints.
-    #[arg(long, value_name = "STEPS", default_value_t = 250, requires = "checkpoint",
-          value_parser = clap::value_parser!(u32).range(1..))]
-    checkpoint_every: u32,
     #[command(flatten)]
-    following: Following,
-    #[command(flatten)]
-    storage: Storage,
-    /// Backend.
-    #[arg(long, value_enum, default_value = "flex")]
-    device: DeviceChoice,
+    running: Running,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -147,14 +131,14 @@ impl NetworkChoice {
 impl TrainGenerator {
     pub(crate) fn run(&self) -> Result<ExitCode, CliError> {
         check_file(Some(&self.out))?;
-        let device = self.device.device()?;
+        let device = self.running.device.device()?;
         let manifest = Manifest::read(&self.manifest)?;
         let protocol = protocol_by_name(&self.protocol, &manifest)?;
         let splits = protocol.select(&manifest)?;
         let guard = LeakageGuard::new(&protocol);
         guard.check_splits(&splits)?;
         let size = self.network.generator(1).unet.image_size as u32;
-        let train = Triplets::read(&manifest, &splits.train, size, self.seed)?;
+        let train = Triplets::read(&manifest, &splits.train, size, self.running.seed)?;
         if train.unpaired() > 0 {
             eprintln!(
                 "{} attacks have no bona fide sample of their subject and domain; they are style images only",
@@ -163,14 +147,14 @@ impl TrainGenerator {
         }
         let generator = self.train(&train, &splits, &guard, &device)?;
         let notes = self.notes(&protocol, &train);
-        generator.save(&self.out, self.storage.precision(), &notes)?;
+        generator.save(&self.out, self.running.storage.precision(), &notes)?;
         println!(
             "{}: {} triplets of {} styles",
             self.out.display(),
             train.len(),
             train.styles().len()
         );
-        let development = Triplets::read(&manifest, &splits.development, size, self.seed)?;
+        let development = Triplets::read(&manifest, &splits.development, size, self.running.seed)?;
         report(&generator, &development);
         Ok(ExitCode::SUCCESS)
     }
@@ -184,9 +168,9 @@ impl TrainGenerator {
     ) -> Result<Generator, CliError> {
         // Refused now, not after the style encoder's training.
         Precision::from(self.precision).check(device)?;
-        device.seed(self.seed);
+        device.seed(self.running.seed);
         let mut generator = self.network.generator(triplets.styles().len()).init(device);
-        let folder = self.checkpoint.as_deref();
+        let folder = self.running.checkpoint.as_deref();
         // A checkpoint holds the style encoder too.
         if !folder.is_some_and(GeneratorTrainer::has_checkpoint) {
             let admitted = guard.admit(TrainingPurpose::StyleEncoder, splits.train.clone())?;
@@ -214,30 +198,20 @@ impl TrainGenerator {
             .with_accumulation(self.parts as usize)
             .with_gradient_checkpointing(self.gradient_checkpointing)
             .with_precision(self.precision.into())
-            .with_seed(self.seed);
-        let mut trainer = GeneratorTrainer::new(generator, config, &admitted)?;
-        if let Some(folder) = folder {
-            trainer = trainer.resume(folder)?;
-            tell_resumed(trainer.steps_taken());
-        }
-        let every = self.checkpoint_every as usize;
-        Course::new(self.steps as usize, folder, every, &self.following).run(
-            &mut trainer,
-            GeneratorTrainer::steps_taken,
-            |trainer| {
-                let batch = triplets.batch(self.batch as usize, trainer.steps_taken(), device);
-                let report = trainer.step(batch)?;
-                Ok(StepFigures::new(report.loss)
-                    .with("gradient norm", report.gradient_norm)
-                    .with("loss scale", report.loss_scale))
-            },
-            |trainer, folder| Ok(trainer.checkpoint(folder)?),
-        )?;
+            .with_seed(self.running.seed);
+        let trainer = GeneratorTrainer::new(generator, config, &admitted)?;
+        let trainer = self.running.train(trainer, self.steps, |trainer| {
+            let batch = triplets.batch(self.batch as usize, trainer.steps_taken(), device);
+            let report = trainer.step(batch)?;
+            Ok(StepFigures::new(report.loss)
+                .with("gradient norm", report.gradient_norm)
+                .with("loss scale", report.loss_scale))
+        })?;
         Ok(trainer.averaged())
     }
 
     fn notes(&self, protocol: &Protocol, triplets: &Triplets) -> HashMap<String, String> {
-        let mut card = self.storage.card([
+        let mut card = self.running.storage.card([
             ("program", format!("fas {}", env!("CARGO_PKG_VERSION"))),
             ("protocol", protocol.name.clone()),
             ("training_domains", protocol.sources.join(",")),
@@ -247,13 +221,27 @@ impl TrainGenerator {
             ("steps", self.steps.to_string()),
             ("encoder_steps", self.encoder_steps.to_string()),
             ("batch_size", self.batch.to_string()),
-            ("seed", self.seed.to_string()),
+            ("seed", self.running.seed.to_string()),
         ]);
         let precision = Precision::from(self.precision);
         if precision != Precision::Full {
             card.insert("precision".to_owned(), format!("{precision:?}"));
         }
         card
+    }
+}
+
+impl Resumable for GeneratorTrainer {
+    fn steps_taken(&self) -> usize {
+        self.steps_taken()
+    }
+
+    fn resume(self, folder: &Path) -> Result<Self, CliError> {
+        Ok(self.resume(folder)?)
+    }
+
+    fn write_checkpoint(&self, folder: &Path) -> Result<(), CliError> {
+        Ok(self.checkpoint(folder)?)
     }
 }
 
