@@ -60,6 +60,7 @@ mod leakage;
 mod leaks;
 mod manifest;
 mod manifest_file;
+mod manifest_row;
 mod near_duplicate;
 mod official;
 mod pair_list;
