@@ -9,7 +9,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, Initializer, Linear};
 use burn::nn::{LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, assert_shape, s};
-use fas_kernels::{PatchMoments, PatchOptions, modulate_by_grids, patch_moments, softmax};
+use fas_kernels::{PatchMoments, PatchOptions, add, modulate_by_grids, patch_moments, softmax};
 
 use crate::ops::{conv2d, group_norm};
 use crate::patch_statistics::{GlobalToken, Upsampling, grid_side, upsampling_axis};
@@ -357,11 +357,12 @@ impl StyleFusion {
         let (mean_axis, spread_axis) = (self.mean.axis.clone(), self.spread.axis.clone());
         let styled = modulate_by_grids(normalised, spread, mean, spread_axis, mean_axis);
         let fused = conv2d(&self.conv, like(styled, &x));
-        x + if self.outer_norm {
+        let change = if self.outer_norm {
             group_norm(&self.norm, fused)
         } else {
             fused
-        }
+        };
+        add(x, change)
     }
 
     /// Mean tokens and spread tokens of a map, `[batch_size, tokens, channels]`.

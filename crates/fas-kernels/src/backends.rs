@@ -7,11 +7,9 @@ use burn::backend::tensor::FloatTensor;
 use crate::KernelOps;
 use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
-#[cfg(feature = "flex")]
-use crate::join;
 use crate::patch_moments::PatchOptions;
 use crate::{
-    attention, conv2d, gelu, group_norm, modulation, patch_moments, resample, silu, softmax,
+    attention, conv2d, gelu, group_norm, join, modulation, patch_moments, resample, silu, softmax,
 };
 
 /// The forward convolution is Burn's own, see `conv2d::cube`.
@@ -312,6 +310,14 @@ impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
 
     fn halve_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         resample::autodiff::halve::<B, C>(x, factor)
+    }
+
+    fn add_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        join::autodiff::add::<B, C>(a, b)
+    }
+
+    fn concat_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        join::autodiff::concat::<B, C>(a, b)
     }
 
     fn patch_moments_forward(x: FloatTensor<Self>, options: PatchOptions) -> FloatTensor<Self> {

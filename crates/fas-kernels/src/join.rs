@@ -1,5 +1,6 @@
 //! Sums and concatenations of maps, where paths of a network meet.
 
+pub(crate) mod autodiff;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 

@@ -39,6 +39,7 @@ mod ops;
 mod patch_moments;
 #[cfg(feature = "flex")]
 mod product;
+mod recompute;
 mod resample;
 #[cfg(feature = "flex")]
 mod scratch;

@@ -10,6 +10,7 @@ use burn::backend::tensor::FloatTensor;
 
 use super::GeluForm;
 use crate::KernelOps;
+use crate::recompute::Again;
 
 #[derive(Debug)]
 struct GeluBackward;
@@ -33,7 +34,9 @@ pub(crate) fn forward<B: KernelOps, C: CheckpointStrategy>(
     form: GeluForm,
 ) -> FloatTensor<Autodiff<B, C>> {
     match Backward::<B, 1>::prepare::<C>(GeluBackward, [x.node()])
-        .compute_bound()
+        .memory_bound()
+        .retro_forward(Again::new::<C>([&x], move |[x]| B::gelu_forward(x, form)))
+        .parents([&x])
         .stateful()
     {
         OpsKind::Tracked(mut prep) => {

@@ -11,6 +11,7 @@ use burn::tensor::Shape;
 
 use super::GroupNormOptions;
 use crate::KernelOps;
+use crate::recompute::{Again, parents};
 
 #[derive(Debug)]
 struct GroupNormBackward;
@@ -70,8 +71,13 @@ pub(crate) fn forward<B: KernelOps, C: CheckpointStrategy>(
         B::group_norm_forward(x, weight, bias, scale, shift, options)
     };
     let guards = inputs.each_ref().map(|t| t.node());
+    let again = move |[x, weight, bias, scale, shift]: [FloatTensor<B>; 5]| {
+        B::group_norm_forward(x, weight, bias, scale, shift, options)
+    };
     match Backward::<B, 5>::prepare::<C>(GroupNormBackward, guards)
-        .compute_bound()
+        .memory_bound()
+        .retro_forward(Again::new::<C>(inputs.each_ref(), again))
+        .parents(parents::<B, C, 5>(inputs.each_ref()))
         .stateful()
     {
         OpsKind::Tracked(mut prep) => {

@@ -9,6 +9,7 @@ use burn::backend::autodiff::{
 use burn::backend::tensor::FloatTensor;
 
 use crate::KernelOps;
+use crate::recompute::{Again, parents};
 
 #[derive(Debug)]
 struct ModulationBackward;
@@ -54,8 +55,15 @@ pub(crate) fn forward<B: KernelOps, C: CheckpointStrategy>(
         let [scale_axis, shift_axis] = axes.clone();
         B::modulation_forward(x, scale, shift, scale_axis, shift_axis)
     };
+    let constants = axes.clone();
+    let again = move |[x, scale, shift]: [FloatTensor<B>; 3]| {
+        let [scale_axis, shift_axis] = constants.clone();
+        B::modulation_forward(x, scale, shift, scale_axis, shift_axis)
+    };
     match Backward::<B, 3>::prepare::<C>(ModulationBackward, inputs.each_ref().map(|t| t.node()))
-        .compute_bound()
+        .memory_bound()
+        .retro_forward(Again::new::<C>(inputs.each_ref(), again))
+        .parents(parents::<B, C, 3>(inputs.each_ref()))
         .stateful()
     {
         OpsKind::Tracked(mut prep) => {

@@ -9,6 +9,7 @@ use burn::backend::autodiff::{
 use burn::backend::tensor::FloatTensor;
 
 use crate::KernelOps;
+use crate::recompute::Again;
 
 #[derive(Debug)]
 struct DoubleBackward;
@@ -44,7 +45,9 @@ pub(crate) fn double<B: KernelOps, C: CheckpointStrategy>(
     factor: f64,
 ) -> FloatTensor<Autodiff<B, C>> {
     match Backward::<B, 1>::prepare::<C>(DoubleBackward, [x.node()])
-        .compute_bound()
+        .memory_bound()
+        .retro_forward(Again::new::<C>([&x], move |[x]| B::double_size(x, factor)))
+        .parents([&x])
         .stateful()
     {
         OpsKind::Tracked(prep) => prep.finish(factor, B::double_size(x.into_primitive(), factor)),
@@ -58,7 +61,9 @@ pub(crate) fn halve<B: KernelOps, C: CheckpointStrategy>(
     factor: f64,
 ) -> FloatTensor<Autodiff<B, C>> {
     match Backward::<B, 1>::prepare::<C>(HalveBackward, [x.node()])
-        .compute_bound()
+        .memory_bound()
+        .retro_forward(Again::new::<C>([&x], move |[x]| B::halve_size(x, factor)))
+        .parents([&x])
         .stateful()
     {
         OpsKind::Tracked(prep) => prep.finish(factor, B::halve_size(x.into_primitive(), factor)),

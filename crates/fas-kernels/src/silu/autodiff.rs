@@ -9,6 +9,7 @@ use burn::backend::autodiff::{
 use burn::backend::tensor::FloatTensor;
 
 use crate::KernelOps;
+use crate::recompute::Again;
 
 #[derive(Debug)]
 struct SiluBackward;
@@ -30,7 +31,9 @@ pub(crate) fn forward<B: KernelOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
     match Backward::<B, 1>::prepare::<C>(SiluBackward, [x.node()])
-        .compute_bound()
+        .memory_bound()
+        .retro_forward(Again::new::<C>([&x], |[x]| B::silu_forward(x)))
+        .parents([&x])
         .stateful()
     {
         OpsKind::Tracked(mut prep) => {
