@@ -118,6 +118,9 @@ pub struct AgfasArguments {
         default_value = "sim-M,sim-C,sim-I,sim-O"
     )]
     pub targets: Vec<String>,
+    /// Only the rows whose name has this text; may be given more than once.
+    #[arg(long, value_name = "TEXT")]
+    pub only: Vec<String>,
     /// Strategy of training; with --paper it is SSDG.
     #[arg(long, value_enum, default_value = "cross-entropy")]
     pub strategy: Strategy,
@@ -238,6 +241,26 @@ impl AgfasArguments {
         cues: Option<&'a Cues>,
     ) -> CueMethod<'a> {
         CueMethod::new(name, detector, cues)
+    }
+
+    /// The methods that `--only` leaves.
+    ///
+    /// # Errors
+    ///
+    /// A message if it leaves none.
+    pub fn chosen<'m>(&self, methods: &[CueMethod<'m>]) -> Result<Vec<CueMethod<'m>>, String> {
+        let is_chosen = |method: &&CueMethod<'_>| {
+            self.only.is_empty() || self.only.iter().any(|text| method.name.contains(text))
+        };
+        let chosen: Vec<_> = methods.iter().filter(is_chosen).cloned().collect();
+        if chosen.is_empty() {
+            let names: Vec<&str> = methods.iter().map(|m| m.name.as_str()).collect();
+            return Err(format!(
+                "no row has the text of --only; there are: {}",
+                names.join(", ")
+            ));
+        }
+        Ok(chosen)
     }
 
     fn people_per_domain(&self) -> Result<[usize; 3], String> {

@@ -89,6 +89,7 @@ pub fn target_rows(
     started: Instant,
     device: &Device,
 ) -> Result<(), String> {
+    let methods = &arguments.chosen(methods)?;
     let (head, training) = (arguments.head(), arguments.training());
     let mut rows: Vec<Vec<[Vec<f64>; 2]>> = vec![Vec::new(); methods.len()];
     for protocol in protocols {
