@@ -34,10 +34,11 @@ Presets:
 The largest face of a photo is taken; the column `faces` says how many there are. OUT gets a PNG file
 a photo under the photo's own name, crops.csv with one row a photo (detector, score, bounds,
 landmarks, scale and matrix from photo to crop; status `no_face`, `unreadable` or `refused` where
-there is no crop) and, if INPUT is a manifest, manifest.csv of the crops, with detector, scale and matrix
-of each, and frames.csv with a row a frame, also of those without a face; recordings that `fas data frames` could not read keep their rows.
-Non-response rates (BPNRR, APNRR of ISO/IEC 30107-3) are told by recording. A run that was interrupted
-goes on where it stopped; photos that are new in INPUT are added.
+there is no crop) and, if INPUT is a manifest, manifest.csv of the crops, with detector, scale and
+matrix of each, and frames.csv with a row a frame, also of those without a face; recordings that
+`fas data frames` could not read keep their rows. Non-response rates (BPNRR, APNRR of ISO/IEC 30107-3)
+are told by recording. A run that was interrupted goes on where it stopped; photos that are new in
+INPUT are added.
 
 Weights of the detector: `fas fetch mtcnn --out mtcnn.safetensors`, once.
 Faces that were found elsewhere: --boxes FILE, CSV with the columns path,left,top,right,bottom and, if
