@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use fas_classify::training::ClassifierTrainer;
 use fas_data::{Manifest, Protocol};
+use fas_dfg::training::DespoofingTrainer;
+use fas_diffusion::training::GeneratorTrainer;
 use fas_jobs::DeviceChoice;
 
 use self::classifier::TrainClassifier;
@@ -86,6 +89,27 @@ trait Resumable: Sized {
 
     fn write_checkpoint(&self, folder: &Path) -> Result<(), CliError>;
 }
+
+/// Each trainer has these methods under its own error.
+macro_rules! resumable {
+    ($($trainer:ty),+) => {$(
+        impl Resumable for $trainer {
+            fn steps_taken(&self) -> usize {
+                self.steps_taken()
+            }
+
+            fn resume(self, folder: &Path) -> Result<Self, CliError> {
+                Ok(self.resume(folder)?)
+            }
+
+            fn write_checkpoint(&self, folder: &Path) -> Result<(), CliError> {
+                Ok(self.checkpoint(folder)?)
+            }
+        }
+    )+};
+}
+
+resumable!(ClassifierTrainer<'_>, DespoofingTrainer, GeneratorTrainer);
 
 impl Running {
     /// Takes `trainer` to step `steps`, from its checkpoint on and with further ones. `step` takes one step and

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -20,7 +20,7 @@ use fas_data::{LeakageGuard, Manifest, Protocol, Sample, TrainingPurpose};
 use fas_metrics::{Evaluation, EvaluationConfig, ThresholdPolicy, evaluate};
 use fas_quality::Brisque;
 
-use super::{Resumable, Running, protocol_by_name};
+use super::{Running, protocol_by_name};
 use crate::dashboard::StepFigures;
 use crate::error::CliError;
 use crate::output::check_file;
@@ -309,20 +309,6 @@ impl TrainClassifier {
             ("target_hter", format!("{:.4}", evaluation.hter)),
             ("target_auc", format!("{:.4}", evaluation.auc)),
         ])
-    }
-}
-
-impl Resumable for ClassifierTrainer<'_> {
-    fn steps_taken(&self) -> usize {
-        self.steps_taken()
-    }
-
-    fn resume(self, folder: &Path) -> Result<Self, CliError> {
-        Ok(self.resume(folder)?)
-    }
-
-    fn write_checkpoint(&self, folder: &Path) -> Result<(), CliError> {
-        Ok(self.checkpoint(folder)?)
     }
 }
 

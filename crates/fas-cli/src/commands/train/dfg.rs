@@ -1,7 +1,7 @@
 //! `fas train dfg`: a De-spoofing Face Generator from a manifest of bona fide faces.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use burn::tensor::Device;
@@ -19,7 +19,7 @@ use fas_dfg::{
 };
 use image::RgbImage;
 
-use super::{Resumable, Running, protocol_by_name};
+use super::{Running, protocol_by_name};
 use crate::dashboard::StepFigures;
 use crate::error::CliError;
 use crate::output::{check_file, check_parent};
@@ -231,20 +231,6 @@ impl TrainDfg {
             ("learning_rate", self.learning_rate.to_string()),
             ("seed", self.running.seed.to_string()),
         ])
-    }
-}
-
-impl Resumable for DespoofingTrainer {
-    fn steps_taken(&self) -> usize {
-        self.steps_taken()
-    }
-
-    fn resume(self, folder: &Path) -> Result<Self, CliError> {
-        Ok(self.resume(folder)?)
-    }
-
-    fn write_checkpoint(&self, folder: &Path) -> Result<(), CliError> {
-        Ok(self.checkpoint(folder)?)
     }
 }
 

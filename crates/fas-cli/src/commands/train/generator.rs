@@ -3,7 +3,7 @@
 mod triplets;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use burn::tensor::Device;
@@ -17,7 +17,7 @@ use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks, Precision};
 use fas_jobs::PrecisionChoice;
 
 use self::triplets::Triplets;
-use super::{Resumable, Running, protocol_by_name};
+use super::{Running, protocol_by_name};
 use crate::dashboard::StepFigures;
 use crate::error::CliError;
 use crate::output::check_file;
@@ -228,20 +228,6 @@ impl TrainGenerator {
             card.insert("precision".to_owned(), format!("{precision:?}"));
         }
         card
-    }
-}
-
-impl Resumable for GeneratorTrainer {
-    fn steps_taken(&self) -> usize {
-        self.steps_taken()
-    }
-
-    fn resume(self, folder: &Path) -> Result<Self, CliError> {
-        Ok(self.resume(folder)?)
-    }
-
-    fn write_checkpoint(&self, folder: &Path) -> Result<(), CliError> {
-        Ok(self.checkpoint(folder)?)
     }
 }
 
