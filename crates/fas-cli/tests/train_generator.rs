@@ -87,6 +87,9 @@ fn a_generator_is_trained_killed_and_ends_on_the_same_bits() {
         "{}",
         resumed.errors
     );
+    let other = run(folder, &format!("{killed} --prediction velocity"));
+    assert_eq!(other.code, 1);
+    assert!(other.errors.contains("prediction is"), "{}", other.errors);
     // The card's order may differ, the weights may not.
     let load = |name: &str| {
         let path = folder.join(name);

@@ -51,7 +51,7 @@ impl GeneratorConfig {
     /// A generator for faces of 64 px that trains on a CPU.
     pub fn small(num_styles: usize) -> Self {
         Self::new(UNetConfig::small(), StyleEncoderConfig::small(num_styles))
-            .with_prediction(Prediction::LiveCentred { deviation: 0.2 })
+            .with_prediction(Prediction::live_centred())
     }
 
     /// Initializes the networks on `device`.

@@ -34,6 +34,11 @@ pub struct Parameterisation {
 }
 
 impl Prediction {
+    /// [`LiveCentred`](Self::LiveCentred) at the deviation of simulated attacks, 0.2.
+    pub fn live_centred() -> Self {
+        Self::LiveCentred { deviation: 0.2 }
+    }
+
     /// The rates of every step of `schedule`, on `device`.
     pub fn init(&self, schedule: &NoiseSchedule, device: &Device) -> Parameterisation {
         let steps = schedule.num_timesteps();

@@ -13,7 +13,7 @@ use fas_diffusion::training::{
     DroppedCondition, GeneratorTrainer, GeneratorTrainingConfig, StyleEncoderTrainer,
     StyleEncoderTrainingConfig, clean_image_error,
 };
-use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks, Precision};
+use fas_diffusion::{Generator, GeneratorConfig, GeneratorNetworks, Precision, Prediction};
 use fas_jobs::PrecisionChoice;
 
 use self::triplets::Triplets;
@@ -64,6 +64,9 @@ pub(crate) struct TrainGenerator {
     /// Network and how it is trained.
     #[arg(long, value_enum, default_value = "small")]
     network: NetworkChoice,
+    /// What the network predicts, instead of what the choice of network says.
+    #[arg(long, value_enum)]
+    prediction: Option<PredictionChoice>,
     /// Training steps of the generator.
     #[arg(long, default_value_t = 8000, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
@@ -96,6 +99,26 @@ enum NetworkChoice {
     Released,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PredictionChoice {
+    /// The noise (the paper).
+    Noise,
+    /// The velocity `v`.
+    Velocity,
+    /// The residual of a denoiser that starts from the live face.
+    LiveCentred,
+}
+
+impl From<PredictionChoice> for Prediction {
+    fn from(choice: PredictionChoice) -> Self {
+        match choice {
+            PredictionChoice::Noise => Self::Noise,
+            PredictionChoice::Velocity => Self::Velocity,
+            PredictionChoice::LiveCentred => Self::live_centred(),
+        }
+    }
+}
+
 impl NetworkChoice {
     fn generator(self, num_styles: usize) -> GeneratorConfig {
         match self {
@@ -121,11 +144,11 @@ impl NetworkChoice {
             Self::Released => GeneratorTrainingConfig::released(steps),
         }
     }
+}
 
-    fn name(self) -> String {
-        let value = self.to_possible_value().expect("no choice is hidden");
-        value.get_name().to_owned()
-    }
+fn choice_name(choice: &impl ValueEnum) -> String {
+    let value = choice.to_possible_value().expect("no choice is hidden");
+    value.get_name().to_owned()
 }
 
 impl TrainGenerator {
@@ -169,7 +192,11 @@ impl TrainGenerator {
         // Refused now, not after the style encoder's training.
         Precision::from(self.precision).check(device)?;
         device.seed(self.running.seed);
-        let mut generator = self.network.generator(triplets.styles().len()).init(device);
+        let mut config = self.network.generator(triplets.styles().len());
+        if let Some(prediction) = self.prediction {
+            config.prediction = prediction.into();
+        }
+        let mut generator = config.init(device);
         let folder = self.running.checkpoint.as_deref();
         // A checkpoint holds the style encoder too.
         if !folder.is_some_and(GeneratorTrainer::has_checkpoint) {
@@ -217,12 +244,15 @@ impl TrainGenerator {
             ("training_domains", protocol.sources.join(",")),
             ("styles", triplets.styles().join(",")),
             ("triplets", triplets.len().to_string()),
-            ("network", self.network.name()),
+            ("network", choice_name(&self.network)),
             ("steps", self.steps.to_string()),
             ("encoder_steps", self.encoder_steps.to_string()),
             ("batch_size", self.batch.to_string()),
             ("seed", self.running.seed.to_string()),
         ]);
+        if let Some(prediction) = &self.prediction {
+            card.insert("prediction".to_owned(), choice_name(prediction));
+        }
         let precision = Precision::from(self.precision);
         if precision != Precision::Full {
             card.insert("precision".to_owned(), format!("{precision:?}"));
