@@ -15,16 +15,13 @@ use std::time::Instant;
 use burn::tensor::Device;
 use clap::Parser;
 use fas_data::TrainingPurpose;
-use fas_diffusion::training::{
-    GeneratorTrainer, GeneratorTrainingConfig, TripletBatch, clean_image_error,
-};
+use fas_diffusion::training::{GeneratorTrainer, GeneratorTrainingConfig};
 use fas_diffusion::{Generator, GeneratorConfig};
 use fas_examples::{
     DeviceChoice, FaceFolder, FaceSplit, PrecisionChoice, TripletPool, TripletSettings, cost,
-    domains_by_name, images_to_tensor, progress,
+    domains_by_name, progress,
 };
 use fas_weights::StoredFloat;
-use image::RgbImage;
 
 /// Side of the faces.
 const SIZE: u32 = 64;
@@ -146,10 +143,7 @@ fn train(pool: &TripletPool, arguments: &Arguments, device: &Device) -> Result<G
             let pace = started.elapsed().as_secs_f64() / (done - first) as f64;
             println!("step {done}  {pace:.3} s a step  {}", bins.take());
             if done.is_multiple_of(4 * REPORT_EVERY) || done == arguments.steps {
-                println!(
-                    "  {}",
-                    clean_error(&trainer.averaged(), pool.held_out(), device)
-                );
+                println!("  {}", clean_errors(&trainer.averaged(), pool, device));
             }
             trainer
                 .checkpoint(&checkpoint)
@@ -160,24 +154,14 @@ fn train(pool: &TripletPool, arguments: &Arguments, device: &Device) -> Result<G
     Ok(trainer.averaged())
 }
 
-/// Root mean square error of the clean image on the held-out triplets, noised to five levels.
-fn clean_error(generator: &Generator, triplets: &[[RgbImage; 3]], device: &Device) -> String {
-    let parts: Vec<String> = [30, 60, 120, 250, 500, 900]
+/// Errors of the clean image on the held-out triplets at six levels of noise.
+fn clean_errors(generator: &Generator, pool: &TripletPool, device: &Device) -> String {
+    const STEPS: [usize; 6] = [30, 60, 120, 250, 500, 900];
+    let errors = pool.clean_image_errors(generator, STEPS, device);
+    let parts: Vec<String> = STEPS
         .iter()
-        .map(|&t| {
-            let mut sum = 0.0;
-            for (index, chunk) in triplets.chunks(16).enumerate() {
-                let column = |k: usize| images_to_tensor(chunk.iter().map(|row| &row[k]), device);
-                let batch = TripletBatch {
-                    content: column(0),
-                    target: column(1),
-                    style: column(2),
-                    ids: (0..chunk.len()).map(|k| format!("{index}/{k}")).collect(),
-                };
-                sum += clean_image_error(generator, &batch, t) * chunk.len() as f64;
-            }
-            format!("t {t} {:.4}", (sum / triplets.len() as f64).sqrt())
-        })
+        .zip(errors)
+        .map(|(t, error)| format!("t {t} {error:.4}"))
         .collect();
     format!("held-out error of the clean image: {}", parts.join("  "))
 }

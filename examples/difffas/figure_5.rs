@@ -13,8 +13,8 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use fas_diffusion::{SpreadStatistic, StatisticMatching, StyleFusionForm, UNetConfig};
-use fas_examples::{FusionArguments, FusionVariant, compare_fusions};
+use fas_diffusion::{GeneratorConfig, SpreadStatistic, StatisticMatching, StyleFusionForm};
+use fas_examples::{GeneratorStudyArguments, GeneratorVariant, compare_generators};
 
 /// Larger than any map that is fused.
 const WHOLE_MAP: usize = 256;
@@ -23,7 +23,7 @@ const WHOLE_MAP: usize = 256;
 #[command(about = "Fusions of style with and without patches and attention")]
 struct Arguments {
     #[command(flatten)]
-    study: FusionArguments,
+    study: GeneratorStudyArguments,
     /// Folder for the results.
     #[arg(long, default_value = "runs/difffas_figure_5")]
     out: PathBuf,
@@ -32,23 +32,30 @@ struct Arguments {
 fn main() -> Result<(), String> {
     let arguments = Arguments::parse();
     let variants = [
-        FusionVariant::new("AdaIN-like", |unet| whole_map(same_place(unet))),
-        FusionVariant::new("patch-wise", same_place),
-        FusionVariant::new("STFM without patches", whole_map),
-        FusionVariant::new("STFM", |unet| unet),
+        GeneratorVariant::new("AdaIN-like", |config| whole_map(same_place(config))),
+        GeneratorVariant::new("patch-wise", same_place),
+        GeneratorVariant::new("STFM without patches", whole_map),
+        GeneratorVariant::new("STFM", |config| config),
     ];
     let title = "Fusion of styles (DiffFAS, figure 5)";
-    compare_fusions(&arguments.study, title, &variants, &arguments.out)
+    compare_generators(&arguments.study, title, &variants, &arguments.out)
 }
 
 /// Statistics of the style at the same place, as AdaIN takes them: means and standard deviations, no
 /// attention.
-fn same_place(unet: UNetConfig) -> UNetConfig {
+fn same_place(mut config: GeneratorConfig) -> GeneratorConfig {
     let form = StyleFusionForm::paper().with_matching(StatisticMatching::SamePlace);
-    unet.with_fusion_form(form)
-        .with_spread(SpreadStatistic::StandardDeviation)
+    config.unet = config
+        .unet
+        .with_fusion_form(form)
+        .with_spread(SpreadStatistic::StandardDeviation);
+    config
 }
 
-fn whole_map(unet: UNetConfig) -> UNetConfig {
-    unet.with_mean_patch(WHOLE_MAP).with_spread_patch(WHOLE_MAP)
+fn whole_map(mut config: GeneratorConfig) -> GeneratorConfig {
+    config.unet = config
+        .unet
+        .with_mean_patch(WHOLE_MAP)
+        .with_spread_patch(WHOLE_MAP);
+    config
 }

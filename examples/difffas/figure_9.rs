@@ -13,13 +13,14 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use fas_examples::{FusionArguments, FusionVariant, compare_fusions};
+use fas_diffusion::GeneratorConfig;
+use fas_examples::{GeneratorStudyArguments, GeneratorVariant, compare_generators};
 
 #[derive(Debug, Parser)]
 #[command(about = "Patch sides of STFM")]
 struct Arguments {
     #[command(flatten)]
-    study: FusionArguments,
+    study: GeneratorStudyArguments,
     /// Folder for the results.
     #[arg(long, default_value = "runs/difffas_figure_9")]
     out: PathBuf,
@@ -28,19 +29,16 @@ struct Arguments {
 fn main() -> Result<(), String> {
     let arguments = Arguments::parse();
     let variants = [
-        FusionVariant::new("means 2, spreads 2", |unet| {
-            unet.with_mean_patch(2).with_spread_patch(2)
-        }),
-        FusionVariant::new("means 2, spreads 6", |unet| {
-            unet.with_mean_patch(2).with_spread_patch(6)
-        }),
-        FusionVariant::new("means 6, spreads 2", |unet| {
-            unet.with_mean_patch(6).with_spread_patch(2)
-        }),
-        FusionVariant::new("means 6, spreads 6", |unet| {
-            unet.with_mean_patch(6).with_spread_patch(6)
-        }),
+        GeneratorVariant::new("means 2, spreads 2", |config| with_patches(config, 2, 2)),
+        GeneratorVariant::new("means 2, spreads 6", |config| with_patches(config, 2, 6)),
+        GeneratorVariant::new("means 6, spreads 2", |config| with_patches(config, 6, 2)),
+        GeneratorVariant::new("means 6, spreads 6", |config| with_patches(config, 6, 6)),
     ];
     let title = "Patch sides of STFM (DiffFAS, figure 9)";
-    compare_fusions(&arguments.study, title, &variants, &arguments.out)
+    compare_generators(&arguments.study, title, &variants, &arguments.out)
+}
+
+fn with_patches(mut config: GeneratorConfig, mean: usize, spread: usize) -> GeneratorConfig {
+    config.unet = config.unet.with_mean_patch(mean).with_spread_patch(spread);
+    config
 }

@@ -1,5 +1,5 @@
-//! Generators that differ in their fusion of styles alone, trained alike and judged on people they never saw
-//! (DiffFAS, figures 5 and 9).
+//! Generators that differ in one thing alone, trained alike and judged on people they never saw (DiffFAS,
+//! section 3.2 and figures 5 and 9).
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,9 +8,7 @@ use burn::tensor::Device;
 use clap::Args;
 use fas_data::TrainingPurpose;
 use fas_diffusion::training::{GeneratorTrainer, GeneratorTrainingConfig};
-use fas_diffusion::{
-    DdimConfig, GenerationConfig, Generator, GeneratorConfig, GeneratorNetworks, UNetConfig,
-};
+use fas_diffusion::{DdimConfig, GenerationConfig, Generator, GeneratorConfig, GeneratorNetworks};
 use fas_quality::Brisque;
 use fas_report::{Cell, Grid, GridRow, Measure, Table, write_atomically};
 use image::RgbImage;
@@ -18,12 +16,15 @@ use image::RgbImage;
 use crate::{
     DeviceChoice, Edit, EditSettings, FaceFolder, FaceSplit, Figures, Instruments, JudgeSettings,
     TripletPool, TripletSettings, bundled_sampler, cost, domains_by_name, edited, edits,
-    load_recogniser, progress, style_labels, train_judge,
+    load_recogniser, mean_and_deviation, progress, style_labels, train_judge,
 };
 
-/// Options of the examples of figures 5 and 9.
+/// Steps at which the clean image that a generator sees is compared with the true one.
+const ERROR_STEPS: [usize; 5] = [60, 250, 500, 700, 900];
+
+/// Options of the examples that compare generators.
 #[derive(Debug, Clone, Args)]
-pub struct FusionArguments {
+pub struct GeneratorStudyArguments {
     /// Folder of faces with `index.csv`.
     #[arg(long)]
     pub faces: PathBuf,
@@ -43,22 +44,28 @@ pub struct FusionArguments {
     #[arg(long, default_value_t = 4)]
     pub people: usize,
     /// Steps of each generator.
-    #[arg(long, default_value_t = 250)]
+    #[arg(long, default_value_t = 500)]
     pub steps: usize,
+    /// Trainings of each generator, with different seeds of captures, weights and noise.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub runs: u64,
     /// Triplets a step.
     #[arg(long, default_value_t = 8)]
     pub batch_size: usize,
-    /// Steps of the style encoder, which all generators share.
+    /// Steps of the style encoder, which all generators of a run share.
     #[arg(long, default_value_t = 150)]
     pub encoder_steps: usize,
     /// Steps of the independent style classifier.
     #[arg(long, default_value_t = 300)]
     pub judge_steps: usize,
+    /// Steps that edits start from, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "999")]
+    pub start: Vec<usize>,
     /// Guidance scale.
     #[arg(long, default_value_t = 1.0)]
     pub guidance: f64,
-    /// The paper's network and training: 256 px, the released schedule, 25 steps of DDIM from step 250. For
-    /// a GPU, with `--steps 20000` and faces of 256 px and more.
+    /// The paper's network and training: 256 px, the released schedule, 25 steps of DDIM. For a GPU, with
+    /// `--steps 20000 --start 250` and faces of 256 px and more.
     #[arg(long)]
     pub paper: bool,
     /// Seed of captures, weights and noise.
@@ -69,44 +76,45 @@ pub struct FusionArguments {
     pub device: DeviceChoice,
 }
 
-/// A way of fusing styles.
+/// One of the generators that are compared.
 #[derive(Debug, Clone)]
-pub struct FusionVariant {
+pub struct GeneratorVariant {
     /// Name in tables.
     pub name: String,
-    /// Makes the network of it.
-    pub unet: fn(UNetConfig) -> UNetConfig,
+    /// Makes its configuration of the one they share.
+    pub config: fn(GeneratorConfig) -> GeneratorConfig,
 }
 
-impl FusionVariant {
-    /// A named change of the network.
-    pub fn new(name: &str, unet: fn(UNetConfig) -> UNetConfig) -> Self {
+impl GeneratorVariant {
+    /// A named change of the configuration.
+    pub fn new(name: &str, config: fn(GeneratorConfig) -> GeneratorConfig) -> Self {
         Self {
             name: name.to_owned(),
-            unet,
+            config,
         }
     }
 }
 
-/// What the study measured of one variant.
+/// What was measured of a variant and a start step, run by run.
 struct Row {
     name: String,
-    figures: Figures,
-    /// Mean loss of the last tenth of the steps; none of the simulator.
-    loss: Option<f64>,
+    figures: Vec<Figures>,
+    /// Of the clean image at [`ERROR_STEPS`]; none of the simulator.
+    errors: Vec<[f64; ERROR_STEPS.len()]>,
+    /// Of the first run.
     images: Vec<RgbImage>,
 }
 
-/// Trains a generator a variant with equal data, seed and steps, edits unseen people with each, and
-/// writes `table.csv` and `pictures.png` into `out`.
+/// Trains each variant in every run, with equal data, seed and steps, edits unseen people with it, and
+/// writes `table.csv` (means and standard deviations over the runs) and `pictures.png` into `out`.
 ///
 /// # Errors
 ///
 /// A message that names what cannot be read, simulated, trained or written.
-pub fn compare_fusions(
-    arguments: &FusionArguments,
+pub fn compare_generators(
+    arguments: &GeneratorStudyArguments,
     title: &str,
-    variants: &[FusionVariant],
+    variants: &[GeneratorVariant],
     out: &Path,
 ) -> Result<(), String> {
     let started = Instant::now();
@@ -116,12 +124,6 @@ pub fn compare_fusions(
     let test = folder.load(FaceSplit::Test, Some(&arguments.subset), None)?;
     let train = folder.load(FaceSplit::Train, None, Some(arguments.train_people))?;
     let size = if arguments.paper { 256 } else { 64 };
-    let settings = TripletSettings {
-        attacks_per_face: 3,
-        size,
-        seed: arguments.seed,
-    };
-    let pool = TripletPool::simulate(&train, &domains, settings)?;
     let judge = JudgeSettings {
         steps: arguments.judge_steps,
         size,
@@ -147,59 +149,80 @@ pub fn compare_fusions(
     let simulated: Vec<RgbImage> = edits.iter().map(|edit| edit.simulated.clone()).collect();
     let mut rows = vec![Row {
         name: "simulator".to_owned(),
-        figures: measured(&simulated)?,
-        loss: None,
+        figures: vec![measured(&simulated)?],
+        errors: Vec::new(),
         images: simulated,
     }];
-    let mut encoder = None;
-    for variant in variants {
-        let (generator, loss) = trained(variant, &mut encoder, &pool, arguments, &device)?;
-        let images = edited(&generator, &edits, &sampler(arguments), arguments.seed)?;
-        let figures = measured(&images)?;
-        println!(
-            "{}: loss {loss:.3}, {}, {:.0} s so far",
-            variant.name,
-            summary(&figures),
-            started.elapsed().as_secs_f64()
-        );
-        rows.push(Row {
-            name: variant.name.clone(),
-            figures,
-            loss: Some(loss),
-            images,
-        });
+    for run in 0..arguments.runs {
+        let seed = arguments.seed + run;
+        let settings = TripletSettings {
+            attacks_per_face: 3,
+            size,
+            seed,
+        };
+        let pool = TripletPool::simulate(&train, &domains, settings)?;
+        let mut encoder = None;
+        let mut at = 1;
+        for variant in variants {
+            let generator = trained(variant, &mut encoder, &pool, arguments, seed, &device)?;
+            let errors = pool.clean_image_errors(&generator, ERROR_STEPS, &device);
+            for &start in &arguments.start {
+                let images = edited(&generator, &edits, &sampler(arguments, start), seed)?;
+                let figures = measured(&images)?;
+                let name = match arguments.start.len() {
+                    1 => variant.name.clone(),
+                    _ => format!("{}, from step {start}", variant.name),
+                };
+                println!(
+                    "{name}, seed {seed}: {}, {:.0} s so far",
+                    summary(&figures),
+                    started.elapsed().as_secs_f64()
+                );
+                if run == 0 {
+                    rows.push(Row {
+                        name,
+                        figures: vec![figures],
+                        errors: vec![errors],
+                        images,
+                    });
+                } else {
+                    rows[at].figures.push(figures);
+                    rows[at].errors.push(errors);
+                }
+                at += 1;
+            }
+        }
     }
     write(title, &rows, &edits, &style_labels(&domains), out)?;
     println!("{}\n{}", out.display(), cost(started));
     Ok(())
 }
 
-fn sampler(arguments: &FusionArguments) -> GenerationConfig {
+fn sampler(arguments: &GeneratorStudyArguments, start: usize) -> GenerationConfig {
     if arguments.paper {
-        let sampler = DdimConfig::new(250).with_sampling_steps(25);
+        let sampler = DdimConfig::new(start).with_sampling_steps(25);
         return GenerationConfig::new(sampler.into()).with_guidance_scale(arguments.guidance);
     }
-    bundled_sampler(999, arguments.guidance)
+    bundled_sampler(start, arguments.guidance)
 }
 
-/// The trained generator and the mean loss of its last tenth of steps. All variants have the style encoder
-/// that the first one trained.
+/// A trained variant. All of a run have the style encoder that the first one trained.
 fn trained(
-    variant: &FusionVariant,
+    variant: &GeneratorVariant,
     encoder: &mut Option<GeneratorNetworks>,
     pool: &TripletPool,
-    arguments: &FusionArguments,
+    arguments: &GeneratorStudyArguments,
+    seed: u64,
     device: &Device,
-) -> Result<(Generator, f64), String> {
+) -> Result<Generator, String> {
     let styles = pool.styles().len();
-    let mut config = if arguments.paper {
+    let config = if arguments.paper {
         GeneratorConfig::paper(styles)
     } else {
         GeneratorConfig::small(styles)
     };
-    config.unet = (variant.unet)(config.unet);
-    device.seed(arguments.seed);
-    let mut generator = config.init(device);
+    device.seed(seed);
+    let mut generator = (variant.config)(config).init(device);
     if let Some(trained) = encoder {
         let networks = GeneratorNetworks {
             style_encoder: trained.style_encoder.clone(),
@@ -216,22 +239,17 @@ fn trained(
         GeneratorTrainingConfig::new(arguments.steps)
     };
     let admitted = pool.admitted(TrainingPurpose::Generator)?;
-    let training = training.with_seed(arguments.seed);
+    let training = training.with_seed(seed);
     let mut trainer =
         GeneratorTrainer::new(generator, training, &admitted).map_err(|error| error.to_string())?;
     let bar = progress("training a generator", arguments.steps as u64);
-    let last = (arguments.steps / 10).max(1);
-    let mut loss = 0.0;
     for step in 0..arguments.steps {
         let batch = pool.batch(arguments.batch_size, step, device);
-        let report = trainer.step(batch).map_err(|error| error.to_string())?;
-        if step + last >= arguments.steps {
-            loss += f64::from(report.loss) / last as f64;
-        }
+        trainer.step(batch).map_err(|error| error.to_string())?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok((trainer.averaged(), loss))
+    Ok(trainer.averaged())
 }
 
 fn summary(figures: &Figures) -> String {
@@ -243,6 +261,15 @@ fn summary(figures: &Figures) -> String {
     )
 }
 
+/// Mean, with the standard deviation where there are several runs.
+fn measure(values: &[f64], of: fn(f64) -> Measure) -> Measure {
+    let (mean, deviation) = mean_and_deviation(values);
+    match values.len() {
+        1 => of(mean),
+        _ => of(mean).with_spread(deviation),
+    }
+}
+
 fn write(
     title: &str,
     rows: &[Row],
@@ -250,27 +277,31 @@ fn write(
     styles: &[String],
     out: &Path,
 ) -> Result<(), String> {
-    let mut table = Table::new(
-        title,
-        ["fusion", "loss", "style accuracy", "identity", "BRISQUE"],
-    );
+    let columns = ["generator", "style accuracy", "identity", "BRISQUE"].map(str::to_owned);
+    let errors = ERROR_STEPS.map(|step| format!("error at {step}"));
+    let mut table = Table::new(title, columns.into_iter().chain(errors));
     for row in rows {
-        let Figures {
-            style_accuracy,
-            identity,
-            brisque,
-            ..
-        } = row.figures;
-        let loss = row
-            .loss
-            .map_or(Cell::from("-"), |loss| Measure::plain(loss).into());
-        table = table.with_row([
+        let column = |of: fn(&Figures) -> f64, unit| {
+            let values: Vec<f64> = row.figures.iter().map(of).collect();
+            Cell::from(measure(&values, unit))
+        };
+        let errors = (0..ERROR_STEPS.len()).map(|k| match row.errors.len() {
+            0 => Cell::from("-"),
+            _ => {
+                let values: Vec<f64> = row.errors.iter().map(|errors| errors[k]).collect();
+                measure(&values, |value| Measure::plain(value).with_decimals(4)).into()
+            }
+        });
+        let cells = [
             Cell::from(row.name.clone()),
-            loss,
-            Measure::percent(style_accuracy).into(),
-            Measure::plain(identity).into(),
-            Measure::plain(brisque).with_decimals(1).into(),
-        ]);
+            column(|figures| figures.style_accuracy, Measure::percent),
+            column(|figures| figures.identity, Measure::plain),
+            column(
+                |figures| figures.brisque,
+                |v| Measure::plain(v).with_decimals(1),
+            ),
+        ];
+        table = table.with_row(cells.into_iter().chain(errors));
     }
     let pictures = styles.iter().enumerate().filter_map(|(style, label)| {
         let at = edits.iter().position(|edit| edit.style == style)?;

@@ -16,8 +16,8 @@ mod edit_figures;
 mod edit_pairs;
 mod edits;
 mod faces;
-mod fusion_study;
 mod generation;
+mod generator_study;
 mod instruments;
 mod judge;
 mod limited_sources;
@@ -48,7 +48,7 @@ pub use faces::{FaceFolder, FaceSplit};
 pub use fas_jobs::{
     DeviceChoice, PrecisionChoice, image_values, images_to_tensor, tensor_to_images,
 };
-pub use fusion_study::{FusionArguments, FusionVariant, compare_fusions};
+pub use generator_study::{GeneratorStudyArguments, GeneratorVariant, compare_generators};
 pub use instruments::{Instruments, Measured, embed_faces, load_recogniser};
 pub use judge::{JudgeSettings, train_judge};
 pub use limited_sources::{LIMITED_SOURCES, limited_sources};

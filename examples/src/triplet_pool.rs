@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use fas_data::{AdmittedSamples, LeakageGuard, Sample, Split, TrainingPurpose};
 use fas_diffusion::Generator;
-use fas_diffusion::training::TripletBatch;
+use fas_diffusion::training::{TripletBatch, clean_image_error};
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use image::{RgbImage, imageops};
 use rand::{RngExt, SeedableRng};
@@ -172,9 +172,28 @@ impl TripletPool {
         &self.styles
     }
 
-    /// Triplets of the faces that are held out: content, target and style image.
-    pub fn held_out(&self) -> &[[RgbImage; 3]] {
-        &self.held_out
+    /// Root mean square errors of the clean images that `generator` sees in the targets of the held-out faces,
+    /// noised to each of `steps`. Pixels in `[-1, 1]`.
+    pub fn clean_image_errors<const N: usize>(
+        &self,
+        generator: &Generator,
+        steps: [usize; N],
+        device: &Device,
+    ) -> [f64; N] {
+        steps.map(|t| {
+            let mut sum = 0.0;
+            for (index, chunk) in self.held_out.chunks(16).enumerate() {
+                let column = |k: usize| images_to_tensor(chunk.iter().map(|row| &row[k]), device);
+                let batch = TripletBatch {
+                    content: column(0),
+                    target: column(1),
+                    style: column(2),
+                    ids: (0..chunk.len()).map(|k| format!("{index}/{k}")).collect(),
+                };
+                sum += clean_image_error(generator, &batch, t) * chunk.len() as f64;
+            }
+            (sum / self.held_out.len() as f64).sqrt()
+        })
     }
 
     /// Trains the style encoder of `generator` for `steps` of 32 attacks.
