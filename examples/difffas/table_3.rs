@@ -5,8 +5,7 @@
 //! ```
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of cross-entropy and of DiffFAS trained on two simulated domains.
-//! Measured with `--runs 3`: no difference beyond the intervals (docs/results.md). 25 minutes on one busy
-//! core.
+//! Measured: no difference beyond the intervals (docs/results.md). 22 minutes on one core.
 
 use std::time::Instant;
 
