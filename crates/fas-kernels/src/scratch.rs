@@ -2,15 +2,24 @@
 //!
 //! A training step asks for the same few sizes thousands of times. Memory that goes back to the
 //! system comes again as zeroed pages, one page fault each; keeping it saves a tenth of the time of
-//! a convolution. The process keeps at most [`KEPT`] buffers.
+//! a convolution. The process keeps at most [`KEPT`] buffers of [`KEPT_LEN`] floats together, those that were
+//! used last.
 
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 /// Buffers kept: a convolution needs three at once.
 const KEPT: usize = 8;
+/// Floats kept, 64 MB: networks of the papers' sizes ask for a few large buffers and many sizes.
+const KEPT_LEN: usize = 16 << 20;
+/// A buffer serves requests down to this part of it, or it would be missed by those it was made for.
+const SHARE: usize = 4;
+/// Floats of a buffer that serves every request below.
+const SMALL: usize = 64 << 10;
 
-static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+/// The one used last is at the back.
+static POOL: Mutex<VecDeque<Vec<f32>>> = Mutex::new(VecDeque::new());
 
 /// A buffer of `f32` whose values are whatever its last user left.
 pub(crate) struct Scratch(Vec<f32>);
@@ -19,21 +28,13 @@ impl Scratch {
     /// A buffer of `len` arbitrary values.
     pub(crate) fn new(len: usize) -> Self {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        // The smallest that is large enough, else the largest.
-        let fitting = (0..pool.len()).min_by_key(|&i| {
-            let size = pool[i].len();
-            if size >= len {
-                (0, size)
-            } else {
-                (1, usize::MAX - size)
-            }
-        });
-        let mut buffer = fitting.map_or_else(Vec::new, |i| pool.swap_remove(i));
+        let fits = len..=SMALL.max(len.saturating_mul(SHARE));
+        let fitting = (0..pool.len())
+            .filter(|&i| fits.contains(&pool[i].len()))
+            .min_by_key(|&i| pool[i].len());
+        let kept = fitting.and_then(|i| pool.remove(i));
         drop(pool);
-        if buffer.len() < len {
-            // Not `resize`: nothing is worth copying.
-            buffer = vec![0.0; len];
-        }
+        let buffer = kept.unwrap_or_else(|| vec![0.0; len]);
         Self(buffer)
     }
 }
@@ -41,9 +42,18 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < KEPT {
-            pool.push(std::mem::take(&mut self.0));
+        pool.push_back(std::mem::take(&mut self.0));
+        let mut kept: usize = pool.iter().map(Vec::len).sum();
+        let mut evicted = Vec::new();
+        while pool.len() > KEPT || kept > KEPT_LEN {
+            let Some(oldest) = pool.pop_front() else {
+                break;
+            };
+            kept -= oldest.len();
+            evicted.push(oldest);
         }
+        // Pages go back to the system while others go on.
+        drop(pool);
     }
 }
 
@@ -66,14 +76,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_are_long_enough() {
-        let small = Scratch::new(10);
-        let large = Scratch::new(100_000);
-        assert!(small.len() >= 10 && large.len() >= 100_000);
-        drop(large);
-        drop(small);
-        assert!(Scratch::new(50_000).len() >= 50_000);
-        assert!(Scratch::new(200_000).len() >= 200_000);
-        assert!(POOL.lock().unwrap().len() <= KEPT);
+    fn buffers_are_long_enough_and_few() {
+        for len in [10, 100_000, 50_000, 200_000, 0, KEPT_LEN + 1, KEPT_LEN - 1] {
+            let (one, other) = (Scratch::new(len), Scratch::new(len / 2));
+            assert!(one.len() >= len && other.len() >= len / 2);
+            assert!(one.len() <= SMALL.max(SHARE * len));
+            drop(one);
+            drop(other);
+            let pool = POOL.lock().unwrap();
+            assert!(pool.len() <= KEPT);
+            assert!(pool.iter().map(Vec::len).sum::<usize>() <= KEPT_LEN);
+        }
     }
 }
