@@ -9,13 +9,13 @@
 //! stopped run goes on where it was, from the checkpoint beside `--out`.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Parser;
 use fas_data::TrainingPurpose;
-use fas_diffusion::training::{GeneratorTrainer, GeneratorTrainingConfig};
+use fas_diffusion::training::{GeneratorTrainer, GeneratorTrainingConfig, TimestepFocus};
 use fas_diffusion::{Generator, GeneratorConfig};
 use fas_examples::{
     DeviceChoice, FaceFolder, FaceSplit, PrecisionChoice, TripletPool, TripletSettings, cost,
@@ -52,6 +52,22 @@ struct Arguments {
     /// Attacks simulated of each face in each domain, of as many different kinds.
     #[arg(long, default_value_t = 3)]
     attacks_per_face: usize,
+    /// Generator whose weights are trained further; its style encoder stays.
+    #[arg(long)]
+    from: Option<PathBuf>,
+    /// Kinds of attack that a part of the triplets is drawn from alone, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    focus: Vec<String>,
+    /// That part, 0 to 1.
+    #[arg(long, default_value_t = 0.5)]
+    focus_rate: f64,
+    /// Timesteps that a part of the samples is drawn from alone: first, one after the last and that part, such
+    /// as `60,500,0.7`.
+    #[arg(long, value_parser = timestep_focus)]
+    timesteps: Option<TimestepFocus>,
+    /// Largest learning rate; the last step's is a twentieth.
+    #[arg(long, default_value_t = 8e-4)]
+    learning_rate: f64,
     /// Use only the first faces.
     #[arg(long)]
     limit: Option<usize>,
@@ -78,7 +94,8 @@ fn main() -> Result<(), String> {
         size: SIZE,
         seed: arguments.seed,
     };
-    let pool = TripletPool::simulate(&faces, &domains, settings)?;
+    let pool = TripletPool::simulate(&faces, &domains, settings)?
+        .with_focus(&arguments.focus, arguments.focus_rate)?;
     println!(
         "{} faces, {} bona fide captures, {} attacks of {} styles, {:.0} s",
         faces.len(),
@@ -88,21 +105,20 @@ fn main() -> Result<(), String> {
         started.elapsed().as_secs_f64()
     );
     let generator = train(&pool, &arguments, &device)?;
-    let card = HashMap::from(
-        [
-            (
-                "architecture",
-                "fas-diffusion GeneratorConfig::small".to_owned(),
-            ),
-            ("training_domains", arguments.domains.join(",")),
-            ("styles", pool.styles().join(",")),
-            ("faces", faces.len().to_string()),
-            ("steps", arguments.steps.to_string()),
-            ("batch_size", arguments.batch_size.to_string()),
-            ("seed", arguments.seed.to_string()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value)),
-    );
+    let architecture = "fas-diffusion GeneratorConfig::small".to_owned();
+    let card: HashMap<String, String> = [
+        ("architecture", architecture),
+        ("training_domains", arguments.domains.join(",")),
+        ("styles", pool.styles().join(",")),
+        ("faces", faces.len().to_string()),
+        ("steps", arguments.steps.to_string()),
+        ("batch_size", arguments.batch_size.to_string()),
+        ("seed", arguments.seed.to_string()),
+    ]
+    .into_iter()
+    .chain(arguments.changes())
+    .map(|(key, value)| (key.to_owned(), value))
+    .collect();
     generator
         .save(&arguments.out, StoredFloat::F16, &card)
         .map_err(|error| error.to_string())?;
@@ -110,14 +126,38 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
+impl Arguments {
+    /// What the card says of a training that is not the plain one.
+    fn changes(&self) -> Vec<(&'static str, String)> {
+        let mut changes = Vec::new();
+        if let Some(path) = &self.from {
+            changes.push(("from", path.display().to_string()));
+        }
+        if !self.focus.is_empty() {
+            let kinds = self.focus.join(",");
+            changes.push(("focus", format!("{kinds}: {}", self.focus_rate)));
+        }
+        if let Some(TimestepFocus { from, to, rate }) = self.timesteps {
+            changes.push(("timesteps", format!("{from} to {to}: {rate}")));
+        }
+        changes
+    }
+}
+
 fn train(pool: &TripletPool, arguments: &Arguments, device: &Device) -> Result<Generator, String> {
     device.seed(arguments.seed);
-    let mut generator = GeneratorConfig::small(pool.styles().len()).init(device);
+    let mut generator = match &arguments.from {
+        Some(path) => continued(path, pool, device)?,
+        None => GeneratorConfig::small(pool.styles().len()).init(device),
+    };
     let config = GeneratorTrainingConfig::new(arguments.steps)
+        .with_learning_rate(arguments.learning_rate)
+        .with_final_learning_rate(arguments.learning_rate / 20.0)
+        .with_timestep_focus(arguments.timesteps)
         .with_seed(arguments.seed)
         .with_precision(arguments.precision.into());
     let checkpoint = arguments.out.with_extension("checkpoint");
-    if !GeneratorTrainer::has_checkpoint(&checkpoint) {
+    if arguments.from.is_none() && !GeneratorTrainer::has_checkpoint(&checkpoint) {
         generator = pool.train_style_encoder(generator, arguments.encoder_steps, device)?;
     }
     let admitted = pool.admitted(TrainingPurpose::Generator)?;
@@ -152,6 +192,32 @@ fn train(pool: &TripletPool, arguments: &Arguments, device: &Device) -> Result<G
     }
     bar.finish_and_clear();
     Ok(trainer.averaged())
+}
+
+/// A trained generator, if it knows the styles of `pool`.
+fn continued(path: &Path, pool: &TripletPool, device: &Device) -> Result<Generator, String> {
+    let (generator, card) = Generator::load(path, device).map_err(|error| error.to_string())?;
+    let styles = pool.styles().join(",");
+    match card.get("styles") {
+        Some(known) if *known == styles => Ok(generator),
+        known => Err(format!(
+            "{} was trained on the styles {}, these are {styles}; name its domains with --domains",
+            path.display(),
+            known.map_or("that its card does not tell", String::as_str)
+        )),
+    }
+}
+
+fn timestep_focus(text: &str) -> Result<TimestepFocus, String> {
+    let parts: Vec<&str> = text.split(',').collect();
+    let parsed = match parts[..] {
+        [from, to, rate] => (from.parse(), to.parse(), rate.parse()),
+        _ => return Err("give three numbers, such as 60,500,0.7".to_owned()),
+    };
+    match parsed {
+        (Ok(from), Ok(to), Ok(rate)) => Ok(TimestepFocus { from, to, rate }),
+        _ => Err("give two timesteps and a part, such as 60,500,0.7".to_owned()),
+    }
 }
 
 /// Errors of the clean image on the held-out triplets at six levels of noise.

@@ -36,6 +36,8 @@ pub struct TripletPool {
     by_style: Vec<Vec<usize>>,
     held_out: Vec<[RgbImage; 3]>,
     styles: Vec<String>,
+    /// Styles that batches draw more often, and the part of the triplets that are drawn from them alone.
+    focus: Option<(Vec<usize>, f64)>,
     seed: u64,
 }
 
@@ -78,6 +80,7 @@ impl TripletPool {
             by_style: vec![Vec::new(); domains.len() * kinds.len()],
             held_out: Vec::new(),
             styles: style_labels(domains),
+            focus: None,
             seed: settings.seed,
         };
         let first_held_out = faces.len() - (faces.len() / 16).clamp(1, 16);
@@ -116,6 +119,30 @@ impl TripletPool {
             }
         }
         Ok(pool)
+    }
+
+    /// Draws a part `rate` of the triplets from the styles of `kinds` alone.
+    ///
+    /// # Errors
+    ///
+    /// A message if a kind is unknown, or `rate` is no part.
+    pub fn with_focus(mut self, kinds: &[String], rate: f64) -> Result<Self, String> {
+        if !(0.0..=1.0).contains(&rate) {
+            return Err(format!("a part of {rate} of the triplets: give 0 to 1"));
+        }
+        let mut styles = Vec::new();
+        for kind in kinds {
+            let kind = AttackKind::ALL
+                .iter()
+                .position(|known| known.name() == *kind);
+            let kind = kind.ok_or_else(|| {
+                let known = AttackKind::ALL.map(AttackKind::name).join(", ");
+                format!("no such kind of attack; there are {known}")
+            })?;
+            styles.extend((kind..self.styles.len()).step_by(AttackKind::ALL.len()));
+        }
+        self.focus = (!styles.is_empty()).then_some((styles, rate));
+        Ok(self)
     }
 
     /// The training captures, for `purpose`.
@@ -227,14 +254,20 @@ impl TripletPool {
         Ok(generator.with_networks(networks))
     }
 
-    /// The triplets of a step: styles uniformly, the style image another attack of the same label, content
+    /// The triplets of a step: styles uniformly but for a focus, the style image another attack of the same label, content
     /// and target mirrored together.
     pub fn batch(&self, batch_size: usize, step: usize, device: &Device) -> TripletBatch {
         let mut random = seeded(self.seed, "triplets", step);
         let mut columns: [Vec<RgbImage>; 3] = Default::default();
         let mut ids = Vec::with_capacity(batch_size);
         for _ in 0..batch_size {
-            let of_style = &self.by_style[random.random_range(0..self.styles.len())];
+            let style = match &self.focus {
+                Some((styles, rate)) if random.random_bool(*rate) => {
+                    styles[random.random_range(0..styles.len())]
+                }
+                _ => random.random_range(0..self.styles.len()),
+            };
+            let of_style = &self.by_style[style];
             let target = random.random_range(0..of_style.len());
             // A style with one image is its own guide, as any image may be in the released code.
             let other = match of_style.len() {

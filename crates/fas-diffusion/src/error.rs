@@ -11,6 +11,21 @@ pub enum DiffusionError {
     /// A weight file could not be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A range of timesteps that cannot be drawn from.
+    #[error(
+        "a rate of {rate} for the timesteps {from} to {to}: give a rate from 0 to 1 and a range, not empty, \
+         within the schedule's {num_timesteps} steps"
+    )]
+    TimestepFocus {
+        /// First timestep.
+        from: usize,
+        /// The one after the last.
+        to: usize,
+        /// Part of the samples.
+        rate: f64,
+        /// Steps of the schedule.
+        num_timesteps: usize,
+    },
     /// Parts of a network that the released code lacks cannot be written under its names.
     #[error("the released code has no counterpart of {parameters:?}")]
     NoReference {

@@ -104,6 +104,9 @@ impl GeneratorTrainer {
     ) -> Result<Self, DiffusionError> {
         pool.for_purpose(TrainingPurpose::Generator)?;
         config.precision.check(generator.device())?;
+        if let Some(focus) = config.timestep_focus {
+            focus.check(generator.process.schedule().num_timesteps())?;
+        }
         let device = generator.device().clone().autodiff();
         let device = if config.gradient_checkpointing {
             device.gradient_checkpointing()
@@ -235,6 +238,11 @@ impl GeneratorTrainer {
         Draws {
             timesteps: (0..batch_size)
                 .map(|_| {
+                    if let Some(focus) = self.config.timestep_focus
+                        && random.random_bool(focus.rate)
+                    {
+                        return random.random_range(focus.from..focus.to) as i64;
+                    }
                     let u: f64 = random.random();
                     (num_timesteps as f64 * u.powf(self.config.timestep_power)) as i64
                 })

@@ -3,7 +3,7 @@
 use burn::config::Config;
 
 use super::LossScaleConfig;
-use crate::{EmaConfig, Precision};
+use crate::{DiffusionError, EmaConfig, Precision};
 
 /// What is left out where the condition is dropped.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -14,6 +14,32 @@ pub enum DroppedCondition {
     /// The live face too, as in the released code, whose sampler then asks for a combination that was
     /// never trained: no style, but a face.
     StyleAndContent,
+}
+
+/// A range of timesteps that is trained more than others.
+#[derive(Config, Debug, Copy, PartialEq)]
+pub struct TimestepFocus {
+    /// First timestep.
+    pub from: usize,
+    /// The one after the last.
+    pub to: usize,
+    /// Part of the samples that are drawn from the range, uniformly.
+    pub rate: f64,
+}
+
+impl TimestepFocus {
+    pub(super) fn check(&self, num_timesteps: usize) -> Result<(), DiffusionError> {
+        let Self { from, to, rate } = *self;
+        if from < to && to <= num_timesteps && (0.0..=1.0).contains(&rate) {
+            return Ok(());
+        }
+        Err(DiffusionError::TimestepFocus {
+            from,
+            to,
+            rate,
+            num_timesteps,
+        })
+    }
 }
 
 /// How a generator is trained.
@@ -40,6 +66,10 @@ pub struct GeneratorTrainingConfig {
     /// `T`, where fine detail is decided. Default: 2
     #[config(default = 2.0)]
     pub timestep_power: f64,
+    /// Timesteps that a part of the samples is drawn from instead, for what is decided there. Default:
+    /// none (DiffFAS)
+    #[config(default = "None")]
+    pub timestep_focus: Option<TimestepFocus>,
     /// Largest norm of a parameter's gradient. Default: 1 (DiffFAS: none)
     #[config(default = 1.0)]
     pub max_gradient_norm: f32,

@@ -12,7 +12,7 @@ mod recomputation;
 mod style_encoder_trainer;
 
 pub use generator_trainer::{GeneratorTrainer, StepReport, TripletBatch};
-pub use generator_training_config::{DroppedCondition, GeneratorTrainingConfig};
+pub use generator_training_config::{DroppedCondition, GeneratorTrainingConfig, TimestepFocus};
 pub use held_out::clean_image_error;
 pub use loss_scale::LossScaleConfig;
 pub use style_encoder_trainer::{

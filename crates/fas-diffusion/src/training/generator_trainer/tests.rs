@@ -2,6 +2,7 @@
 
 mod precision;
 
+use super::super::TimestepFocus;
 use super::*;
 use crate::{GeneratorConfig, Prediction, StyleEncoderConfig, UNetConfig};
 use burn::nn::LinearConfig;
@@ -25,11 +26,14 @@ fn tiny() -> Generator {
         .init(&device)
 }
 
-fn trainer(generator: Generator, config: GeneratorTrainingConfig) -> GeneratorTrainer {
-    let pool = LeakageGuard::new(&Protocol::intra("C"))
+fn admitted() -> AdmittedSamples {
+    LeakageGuard::new(&Protocol::intra("C"))
         .admit(TrainingPurpose::Generator, Vec::new())
-        .unwrap();
-    GeneratorTrainer::new(generator, config, &pool).unwrap()
+        .unwrap()
+}
+
+fn trainer(generator: Generator, config: GeneratorTrainingConfig) -> GeneratorTrainer {
+    GeneratorTrainer::new(generator, config, &admitted()).unwrap()
 }
 
 fn batch(step: usize) -> TripletBatch {
@@ -75,6 +79,33 @@ fn a_resumed_run_is_bit_equal_to_an_uninterrupted_one() {
         resumed.step(batch(step)).unwrap();
     }
     assert_eq!(weights(&whole), weights(&resumed));
+}
+
+#[test]
+fn a_part_of_the_samples_comes_from_the_timesteps_in_focus() {
+    let focus = |from, to, rate| {
+        let config = GeneratorTrainingConfig::new(100).with_warm_up_steps(1);
+        config.with_timestep_focus(Some(TimestepFocus { from, to, rate }))
+    };
+    let mut trainer = trainer(tiny(), focus(700, 702, 0.5));
+    let drawn: Vec<usize> = (0..100)
+        .flat_map(|step| trainer.step(batch(step)).unwrap().samples)
+        .map(|(timestep, _)| timestep)
+        .collect();
+    let inside = drawn.iter().filter(|t| (700..702).contains(*t)).count();
+    let share = inside as f64 / drawn.len() as f64;
+    assert!((0.38..0.62).contains(&share), "{share}");
+    for (from, to, rate) in [
+        (10, 10, 0.5),
+        (0, 1001, 0.5),
+        (0, 10, 1.1),
+        (0, 10, f64::NAN),
+    ] {
+        let config = focus(from, to, rate);
+        let refused = GeneratorTrainer::new(tiny(), config, &admitted());
+        let error = refused.err().expect("no such range");
+        assert!(error.to_string().contains("1000 steps"), "{error}");
+    }
 }
 
 #[test]
