@@ -7,8 +7,9 @@
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of AG-Net with each cue, beside three controls:
 //! no cue in a network of the same size, the face itself as the cue, and `x - blur(x)`. Under the tables
-//! stands how well each cue tells attacks apart without any network. Measured with `--sources blur`, some 40
-//! minutes on two cores: the DFG's cue ranks best and has no lower HTER than the image (docs/results.md).
+//! stands how well each cue tells attacks apart without any network. Measured: the DFG's cue ranks best and has
+//! no lower HTER than the image (docs/results.md). Two hours on one core, 40 minutes on two with `--sources
+//! blur`.
 
 use std::time::Instant;
 
