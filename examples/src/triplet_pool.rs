@@ -131,13 +131,14 @@ impl TripletPool {
             return Err(format!("a part of {rate} of the triplets: give 0 to 1"));
         }
         let mut styles = Vec::new();
-        for kind in kinds {
-            let kind = AttackKind::ALL
-                .iter()
-                .position(|known| known.name() == *kind);
+        for name in kinds {
+            let known = AttackKind::ALL.map(AttackKind::name);
+            let kind = known.iter().position(|kind| kind == name);
             let kind = kind.ok_or_else(|| {
-                let known = AttackKind::ALL.map(AttackKind::name).join(", ");
-                format!("no such kind of attack; there are {known}")
+                format!(
+                    "no kind of attack is called {name:?}; there are {}",
+                    known.join(", ")
+                )
             })?;
             styles.extend((kind..self.styles.len()).step_by(AttackKind::ALL.len()));
         }
