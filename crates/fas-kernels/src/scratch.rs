@@ -41,6 +41,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.0.len() > KEPT_LEN {
+            return;
+        }
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         pool.push_back(std::mem::take(&mut self.0));
         let mut kept: usize = pool.iter().map(Vec::len).sum();
