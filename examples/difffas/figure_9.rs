@@ -8,7 +8,7 @@
 //! Expected: one row a pair of patch sides, and a grid of pictures, judged as in figure 5. The small
 //! network fuses maps of 16 and 8 px, the paper's of 32, 16 and 8: patches of 6 px make a grid of 2 x 2 on the
 //! larger one here, of 5 x 5 there.
-//! Measured: 250 steps are too few to choose by (docs/results.md). Nine minutes on one busy core.
+//! Measured: 500 steps are too few to choose by (docs/results.md). 27 minutes of processor time.
 
 use std::path::PathBuf;
 
