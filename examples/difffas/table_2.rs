@@ -5,8 +5,7 @@
 //! ```
 //!
 //! Expected: the paper's rows, and below them ACER with all attacks seen and with each kind of attack unseen.
-//! Measured with `--runs 3`: displays and resin masks are often missed unseen (docs/results.md). 15 minutes on two
-//! cores.
+//! Measured: displays and resin masks are often missed unseen (docs/results.md). 35 minutes of processor time.
 
 use std::time::Instant;
 
