@@ -8,7 +8,8 @@
 //! Expected: one row a fusion, and a grid of pictures. Four generators learn the eight styles of sim-C from
 //! the same triplets in the same steps; edits of people of the London Set are judged by an independent
 //! style classifier, by MobileFaceNet and by BRISQUE.
-//! Measured: 250 steps tell the fusions not apart (docs/results.md). Six minutes on one core.
+//! Measured: patches help, attention does not within 500 steps (docs/results.md). Half an hour of
+//! processor time.
 
 use std::path::PathBuf;
 
