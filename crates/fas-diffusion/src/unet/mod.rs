@@ -4,6 +4,8 @@
 mod condition;
 mod config;
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, Linear};
@@ -162,7 +164,8 @@ impl UNet {
     }
 
     /// [`forward`](Self::forward), showing each block's output to `observe` under the released name
-    /// of the block (`input_blocks.3`, `middle_block`, `output_blocks.0`).
+    /// of the block (`input_blocks.3`, `middle_block`, `output_blocks.0`); blocks after the last STFM are
+    /// shown once a style.
     pub fn forward_observed(
         &self,
         x_t: Tensor<4>,
@@ -191,22 +194,87 @@ impl UNet {
         hidden = style.fuse(&self.middle.fusion, hidden);
         hidden = self.middle.block_2.forward(hidden, embedding.clone());
         observe("middle_block", &hidden);
-        for (index, block) in self.decoder.iter().enumerate() {
+        let images = Images {
+            pixels,
+            input,
+            embedding,
+        };
+        let last_fusion = self
+            .decoder
+            .iter()
+            .rposition(|block| block.fusion.is_some());
+        let styled = 0..last_fusion.map_or(0, |index| index + 1);
+        hidden = self.decode(
+            styled.clone(),
+            hidden,
+            &mut skips,
+            &images,
+            &mut style,
+            observe,
+        );
+        // No style from here on, on the largest maps: one style after the other holds the maps of one.
+        let unstyled = styled.end..self.decoder.len();
+        let styles = hidden.dims()[0] / batch_size;
+        let mut held = skips;
+        held.push(hidden);
+        let mut outputs = Vec::with_capacity(styles);
+        for index in 0..styles {
+            let own = |maps: Tensor<4>| match maps.dims()[0] {
+                entries if entries == batch_size => maps,
+                _ => maps.narrow(0, index * batch_size, batch_size),
+            };
+            let maps = match index + 1 < styles {
+                true => held.clone(),
+                false => std::mem::take(&mut held),
+            };
+            let mut skips: Vec<Tensor<4>> = maps.into_iter().map(own).collect();
+            let hidden = skips.pop().expect("pushed above");
+            let blocks = unstyled.clone();
+            let hidden = self.decode(blocks, hidden, &mut skips, &images, &mut style, observe);
+            outputs.push(self.output(hidden, &images));
+        }
+        match outputs.len() {
+            1 => outputs.remove(0),
+            _ => Tensor::cat(outputs, 0),
+        }
+    }
+
+    /// The decoder's `blocks`, each of which takes its skip from the end of `skips`.
+    fn decode(
+        &self,
+        blocks: Range<usize>,
+        mut hidden: Tensor<4>,
+        skips: &mut Vec<Tensor<4>>,
+        images: &Images,
+        style: &mut StyleFeed<'_>,
+        observe: &mut dyn FnMut(&str, &Tensor<4>),
+    ) -> Tensor<4> {
+        for index in blocks {
             let skip = skips.pop().expect("one skip a decoder block");
             let skip = repeat_to(skip, hidden.dims()[0]);
-            hidden = block.forward(concat_channels(hidden, skip), &embedding, &mut style);
+            let joined = concat_channels(hidden, skip);
+            hidden = self.decoder[index].forward(joined, &images.embedding, style);
             observe(&format!("output_blocks.{index}"), &hidden);
         }
+        hidden
+    }
+
+    /// The network's output from the last block's.
+    fn output(&self, hidden: Tensor<4>, images: &Images) -> Tensor<4> {
+        let Images {
+            pixels,
+            input,
+            embedding,
+        } = images;
         let batch_size = hidden.dims()[0];
-        let mut hidden = group_norm_silu(&self.out_norm, like(hidden, &pixels));
+        let mut hidden = group_norm_silu(&self.out_norm, like(hidden, pixels));
         if let Some(linear) = &self.input_scale {
             let channels = input.dims()[1];
             let scale = linear
-                .forward(embedding)
+                .forward(embedding.clone())
                 .reshape([-1, channels as i32, 1, 1])
                 + 1.0;
-            let scaled = repeat_to(input * scale, batch_size);
-            hidden = Tensor::cat(vec![hidden, scaled], 1);
+            hidden = Tensor::cat(vec![hidden, input.clone() * scale], 1);
         }
         let output = channels_to_patches(conv2d(&self.out_conv, hidden), self.stem_patch);
         if !self.pixel_gains {
@@ -216,8 +284,7 @@ impl UNet {
         let channels = channels - GAINS;
         let gains = output.clone().narrow(1, channels, GAINS);
         let output = output.narrow(1, 0, channels);
-        let weighted =
-            (gains * repeat_to(pixels, batch_size)).reshape([batch_size, 2, 3, height, width]);
+        let weighted = (gains * pixels.clone()).reshape([batch_size, 2, 3, height, width]);
         let weighted: Tensor<4> = weighted.sum_dim(1).squeeze_dim(1);
         if channels == 3 {
             return output + weighted;
@@ -226,6 +293,16 @@ impl UNet {
         let mean = output.clone().narrow(1, 0, 3) + weighted;
         Tensor::cat(vec![mean, output.narrow(1, 3, channels - 3)], 1)
     }
+}
+
+/// What every style of a forward pass has in common.
+struct Images {
+    /// The noised images beside the live faces.
+    pixels: Tensor<4>,
+    /// The same with patches as channels.
+    input: Tensor<4>,
+    /// Of the timesteps.
+    embedding: Tensor<2>,
 }
 
 #[cfg(test)]
