@@ -2,6 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::scratch::Scratch;
 use crate::simd;
 
 /// Rows of a panel with 32 registers: 6 times 4 vectors of sums.
@@ -15,6 +16,20 @@ pub(crate) trait PanelTask {
 
     /// The work, in panels of `M` rows.
     fn run<S: Simd, const M: usize>(self, simd: S) -> Self::Output;
+}
+
+/// Rows of the panels of [`dispatch`].
+pub(crate) fn panel_rows() -> usize {
+    struct Rows;
+    impl PanelTask for Rows {
+        type Output = usize;
+
+        #[inline(always)]
+        fn run<S: Simd, const M: usize>(self, _simd: S) -> usize {
+            M
+        }
+    }
+    dispatch(Rows)
 }
 
 /// Runs `task` compiled for the widest instruction set this processor has, in panels as high as its
@@ -45,8 +60,18 @@ pub(crate) struct Columns<'a> {
     pub(crate) stride: usize,
 }
 
-/// `M` rows of a product: `output = factors output + left right`, or without `factors`
-/// `output = left right`.
+/// What the sums of a [`panel`] start from.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<const M: usize> {
+    /// `output = left right`.
+    Zero,
+    /// The output's values: a product in parts of its length has the bits of the whole.
+    Output,
+    /// `output = factors output + left right`, a factor for each row.
+    Scaled([f32; M]),
+}
+
+/// `M` rows of a product `left right`, from `start`.
 ///
 /// `left(k)` is the column `k < len` of the left matrix. `output` has `rows <= M` rows, `stride`
 /// floats apart; what `left` gives beyond them is dropped. Every sum is one chain over `k`.
@@ -60,7 +85,7 @@ pub(crate) fn panel<S: Simd, const M: usize>(
     output: &mut [f32],
     stride: usize,
     rows: usize,
-    factors: Option<[f32; M]>,
+    start: Start<M>,
 ) {
     let vectors = right.columns / S::F32_LANES;
     let mut vector = 0;
@@ -76,10 +101,10 @@ pub(crate) fn panel<S: Simd, const M: usize>(
         };
         let ld = right.stride;
         match step {
-            1 => tile::<S, M, 1>(simd, len, left, values, ld, out, stride, rows, factors),
-            2 => tile::<S, M, 2>(simd, len, left, values, ld, out, stride, rows, factors),
-            3 => tile::<S, M, 3>(simd, len, left, values, ld, out, stride, rows, factors),
-            _ => tile::<S, M, 4>(simd, len, left, values, ld, out, stride, rows, factors),
+            1 => tile::<S, M, 1>(simd, len, left, values, ld, out, stride, rows, start),
+            2 => tile::<S, M, 2>(simd, len, left, values, ld, out, stride, rows, start),
+            3 => tile::<S, M, 3>(simd, len, left, values, ld, out, stride, rows, start),
+            _ => tile::<S, M, 4>(simd, len, left, values, ld, out, stride, rows, start),
         }
         vector += step;
     }
@@ -97,9 +122,15 @@ fn tile<S: Simd, const M: usize, const V: usize>(
     output: &mut [f32],
     stride: usize,
     rows: usize,
-    factors: Option<[f32; M]>,
+    start: Start<M>,
 ) {
     let mut sums = [[simd.splat_f32s(0.0); V]; M];
+    if let Start::Output = start {
+        for (m, sums) in sums.iter_mut().enumerate().take(rows) {
+            let (from, _) = S::as_simd_f32s(&output[m * stride..][..V * S::F32_LANES]);
+            sums.copy_from_slice(from);
+        }
+    }
     for k in 0..len {
         let (line, _) = S::as_simd_f32s(&right[k * right_stride..][..V * S::F32_LANES]);
         let line: [S::f32s; V] = core::array::from_fn(|v| line[v]);
@@ -114,9 +145,11 @@ fn tile<S: Simd, const M: usize, const V: usize>(
     for (m, sums) in sums.iter().enumerate().take(rows) {
         let (to, _) = S::as_mut_simd_f32s(&mut output[m * stride..][..V * S::F32_LANES]);
         for (to, sum) in to.iter_mut().zip(sums) {
-            *to = match factors {
-                Some(factors) => simd.mul_add_e_f32s(*to, simd.splat_f32s(factors[m]), *sum),
-                None => *sum,
+            *to = match start {
+                Start::Scaled(factors) => {
+                    simd.mul_add_e_f32s(*to, simd.splat_f32s(factors[m]), *sum)
+                }
+                Start::Zero | Start::Output => *sum,
             };
         }
     }
@@ -133,4 +166,23 @@ pub(crate) fn rows_of<const M: usize>(
 ) -> [&[f32]; M] {
     let last = values.len() / stride - 1;
     core::array::from_fn(|m| &values[(first + m).min(last) * stride..][..len])
+}
+
+/// A row-major matrix of `len` columns in the panels of [`dispatch`], `[panel][column][row]`; the last row stands
+/// for those beyond it.
+pub(crate) fn pack(values: &[f32], len: usize) -> Scratch {
+    let (count, rows) = (values.len() / len, panel_rows());
+    let mut packed = Scratch::new(count.div_ceil(rows) * rows * len);
+    for (p, panel) in packed
+        .chunks_exact_mut(rows * len)
+        .enumerate()
+        .take(count.div_ceil(rows))
+    {
+        for (k, column) in panel.chunks_exact_mut(rows).enumerate() {
+            for (r, value) in column.iter_mut().enumerate() {
+                *value = values[(p * rows + r).min(count - 1) * len + k];
+            }
+        }
+    }
+    packed
 }

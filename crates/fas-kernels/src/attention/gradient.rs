@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::flex::{Sizes, panel_rows};
 use super::pack::{KEYS, QUERIES, Rows, transposed};
 use crate::exp::exp;
-use crate::product::{self, Columns, PanelTask, panel, rows_of};
+use crate::product::{self, Columns, PanelTask, Start, panel, rows_of};
 use crate::scratch::Scratch;
 use crate::simd::Width;
 
@@ -204,7 +204,16 @@ impl PanelTask for GradientTask<'_> {
                     let panels = panels[first * channels..].chunks_exact(M * channels);
                     for (left, output) in panels.zip(output.chunks_exact_mut(M * KEYS)) {
                         let left = left.as_chunks::<M>().0;
-                        panel::<S, M>(simd, channels, |k| left[k], right, output, KEYS, M, None);
+                        panel::<S, M>(
+                            simd,
+                            channels,
+                            |k| left[k],
+                            right,
+                            output,
+                            KEYS,
+                            M,
+                            Start::Zero,
+                        );
                     }
                 }
                 let lines = weights.chunks_exact_mut(KEYS);
@@ -231,7 +240,7 @@ impl PanelTask for GradientTask<'_> {
                             let column = left[at..at + M].as_chunks::<M>().0;
                             column[0]
                         };
-                        let ones = Some([1.0; M]);
+                        let ones = Start::Scaled([1.0; M]);
                         panel::<S, M>(simd, rows, left, right, output, padded, M, ones);
                     }
                 }
@@ -246,8 +255,11 @@ impl PanelTask for GradientTask<'_> {
                     let left = rows_of::<M>(&d_scores, p * M, KEYS, count);
                     let left = |k: usize| core::array::from_fn(|m| left[m][k]);
                     let rows = output.len() / padded;
-                    let factors = (t > 0).then_some([1.0; M]);
-                    panel::<S, M>(simd, count, left, right, output, padded, rows, factors);
+                    let start = match t {
+                        0 => Start::Zero,
+                        _ => Start::Scaled([1.0; M]),
+                    };
+                    panel::<S, M>(simd, count, left, right, output, padded, rows, start);
                 }
             }
             unpad(&key_sums, padded, d_key, channels);

@@ -7,11 +7,13 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use crate::product::{self, Columns, PanelTask, ROWS, panel, rows_of};
+use crate::product::{self, Columns, PanelTask, Start, pack, panel};
 use crate::scratch::Scratch;
 
 /// Pixels of a block.
 const BLOCK: usize = 128;
+/// Input channels of a block that are multiplied at once: their pixels stay in the first-level cache.
+const CHANNELS: usize = 64;
 /// Lanes of the widest vector: a gap that keeps rows of a block out of each other's sets.
 const LANES: usize = 16;
 
@@ -30,6 +32,7 @@ impl Pointwise<'_> {
     /// Computes `output`, `[batch_size, channels_out, pixels]`.
     pub(super) fn run(&self, output: &mut [f32]) {
         let channels_out = self.bias.len();
+        let weight = pack(self.weight, self.weight.len() / channels_out);
         let blocks = self.pixels.div_ceil(BLOCK);
         let batch_size = output.len() / (channels_out * self.pixels);
         let mut outputs: Vec<Vec<&mut [f32]>> = Vec::new();
@@ -46,6 +49,7 @@ impl Pointwise<'_> {
             .for_each(|(t, outputs)| {
                 product::dispatch(Task {
                     operands: self,
+                    weight: &weight,
                     image: t / blocks,
                     first: t % blocks * BLOCK,
                     outputs,
@@ -57,6 +61,8 @@ impl Pointwise<'_> {
 /// A block of an image's pixels.
 struct Task<'a> {
     operands: &'a Pointwise<'a>,
+    /// In panels.
+    weight: &'a [f32],
     image: usize,
     /// First pixel.
     first: usize,
@@ -85,32 +91,40 @@ impl PanelTask for Task<'_> {
             row[..count].copy_from_slice(&plane[self.first..][..count]);
             row[count..columns].fill(0.0);
         }
-        let right = Columns {
-            values: &block,
-            columns,
-            stride,
-        };
-        let mut products = [0.0; ROWS * BLOCK];
         let mut outputs = self.outputs;
-        for (p, outputs) in outputs.chunks_mut(R).enumerate() {
-            let rows: [&[f32]; R] = rows_of(weight, p * R, channels_in, channels_in);
-            let left = |k: usize| core::array::from_fn(|r| rows[r][k]);
-            let len = outputs.len();
-            panel::<S, R>(
-                simd,
-                channels_in,
-                left,
-                right,
-                &mut products,
-                BLOCK,
-                len,
-                None,
-            );
-            let lines = products.chunks_exact(BLOCK).zip(&bias[p * R..]);
-            for (output, (products, bias)) in outputs.iter_mut().zip(lines) {
-                for (output, product) in output.iter_mut().zip(products) {
-                    *output = product + bias;
-                }
+        let len = outputs.len().next_multiple_of(R) * BLOCK;
+        let mut products = Scratch::new(len);
+        for first in (0..channels_in).step_by(CHANNELS) {
+            let channels = first..channels_in.min(first + CHANNELS);
+            let right = Columns {
+                values: &block[first * stride..],
+                columns,
+                stride,
+            };
+            let start = if first == 0 {
+                Start::Zero
+            } else {
+                Start::Output
+            };
+            let panels = self.weight.chunks_exact(channels_in * R);
+            for (products, weight) in products[..len].chunks_exact_mut(R * BLOCK).zip(panels) {
+                let left = &weight.as_chunks::<R>().0[channels.clone()];
+                panel::<S, R>(
+                    simd,
+                    left.len(),
+                    |k| left[k],
+                    right,
+                    products,
+                    BLOCK,
+                    R,
+                    start,
+                );
+            }
+        }
+        let lines = products.chunks_exact(BLOCK).zip(bias);
+        for (output, (products, bias)) in outputs.iter_mut().zip(lines) {
+            for (output, product) in output.iter_mut().zip(products) {
+                *output = product + bias;
             }
         }
     }

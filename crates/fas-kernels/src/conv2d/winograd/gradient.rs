@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::LANES;
 use super::transform::{Minimal, Two};
-use crate::product::{self, Columns, PanelTask, panel};
+use crate::product::{self, Columns, PanelTask, Start, panel};
 use crate::scratch::Scratch;
 
 /// Products of a tile.
@@ -293,7 +293,10 @@ impl PanelTask for Task<'_> {
             let tiles = first..tiles.min(first + TILES);
             right.fill::<S, OfInput, 4>(simd, inputs, channels_in, tiles.clone());
             left.fill::<S, OfGradient, 2>(simd, outputs, channels_out, tiles.clone());
-            let factors = (first > 0).then_some([1.0; R]);
+            let start = match first {
+                0 => Start::Zero,
+                _ => Start::Scaled([1.0; R]),
+            };
             for place in 0..PLACES {
                 let right = Columns {
                     values: &right.values[place * right.place..],
@@ -317,7 +320,7 @@ impl PanelTask for Task<'_> {
                         sums,
                         sums_stride,
                         count,
-                        factors,
+                        start,
                     );
                 }
             }

@@ -21,7 +21,7 @@ use self::phases::Phases;
 use self::transform::{Four, Minimal, Two};
 use self::weight::TransformedWeight;
 use super::layout::copy_rows;
-use crate::product::{self, Columns, PanelTask, ROWS, panel};
+use crate::product::{self, Columns, PanelTask, ROWS, Start, panel};
 use crate::scratch::Scratch;
 
 pub(super) use self::gradient::KernelGradient;
@@ -29,7 +29,11 @@ pub(super) use self::weight::Weight;
 
 /// Tiles of a batch up to which tasks are split by output channels.
 const FEW_TILES: usize = 128;
-/// Floats of the transformed weights of a group of output channels, for half of the second-level cache.
+/// Tiles that are in work at once, and input channels whose transforms are: of tiles of 4x4 they are 0.6 MB, and at
+/// each place 16 kB. More leave the caches, with fewer tiles the weights are read too often.
+const BLOCK_TILES: usize = 64;
+const BLOCK_CHANNELS: usize = 64;
+/// Floats of the transformed weights of a group of output channels, where a task makes its own.
 const GROUP_FLOATS: usize = 128 * 1024;
 /// Lanes of the widest vector.
 const LANES: usize = 16;
@@ -59,15 +63,6 @@ impl Form {
         match self {
             Self::Two => 2,
             Self::Four => 4,
-        }
-    }
-
-    /// Tiles of a task at most: with fewer the weights are read too often, with more the transformed inputs
-    /// leave the caches.
-    fn block_tiles(self) -> usize {
-        match self {
-            Self::Two => 256,
-            Self::Four => 32,
         }
     }
 
@@ -104,7 +99,7 @@ impl Winograd<'_> {
         // A task is a band of an image, or some small images; two a thread at least, or one if they
         // transform the weights.
         let share = tiles.div_ceil(if few { threads } else { 2 * threads });
-        let block = form.block_tiles().min(share);
+        let block = BLOCK_TILES.min(share);
         let band = (block / columns).clamp(1, rows);
         let images = (block / (rows * columns)).clamp(1, batch_size.div_ceil(threads));
         let bands = rows.div_ceil(band);
@@ -212,9 +207,7 @@ struct Places {
 }
 
 impl Places {
-    /// With room for the nonsense beyond the last tile that whole vectors write.
-    fn new(places: usize, channels: usize, tiles: usize) -> Self {
-        let stride = (tiles + LANES).next_multiple_of(LANES);
+    fn new(places: usize, channels: usize, stride: usize) -> Self {
         let place = channels * stride + LANES;
         Self {
             values: Scratch::new(places * place),
@@ -224,59 +217,89 @@ impl Places {
     }
 }
 
+/// Tiles that are in work at once.
+struct Block {
+    images: Range<usize>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Block {
+    /// Of one image.
+    fn image_tiles(&self) -> usize {
+        self.rows.len() * self.columns.len()
+    }
+}
+
 impl Task<'_> {
     #[inline(always)]
     fn run_form<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize, const R: usize>(
         mut self,
         simd: S,
     ) -> bool {
-        let operands = self.operands;
-        let [_, channels_in] = operands.weight.channels();
-        let tiles = self.images.len() * self.rows.len() * operands.size[1].div_ceil(M);
-        let group = (GROUP_FLOATS / (N * N * channels_in) / R * R).max(R);
-        let group = group.min(self.channels.len());
-        let mut inputs = Places::new(N * N, channels_in, tiles);
-        let mut products = Places::new(N * N, group, tiles);
-        self.transform_inputs::<S, F, M, N>(simd, &mut inputs);
+        let [_, channels_in] = self.operands.weight.channels();
+        let columns = self.operands.size[1].div_ceil(M);
+        let rows = self.images.len() * self.rows.len();
+        // A single row of many tiles is worked on in parts.
+        let step = match rows {
+            1 => columns.min(BLOCK_TILES),
+            _ => columns,
+        };
+        // With room for the nonsense beyond the last tile that whole vectors write.
+        let stride = ((rows - 1) * step + step.next_multiple_of(LANES)).next_multiple_of(LANES);
+        let channels = self.channels.clone();
+        // Weights that the task makes itself are made once.
+        let (depth, group) = match self.weight {
+            Some(_) => (channels_in.min(BLOCK_CHANNELS), channels.len()),
+            None => {
+                let group = (GROUP_FLOATS / (N * N * channels_in) / R * R).max(R);
+                (channels_in, group.min(channels.len()))
+            }
+        };
+        let mut inputs = Places::new(N * N, depth, stride);
+        let mut products = Places::new(N * N, group, stride);
+        let mut phases = Phases::<M, N>::new(self.rows.len(), step);
         let mut finite = true;
-        for first in self.channels.clone().step_by(group) {
-            let channels = first..self.channels.end.min(first + group);
-            let part = self
-                .weight
-                .is_none()
-                .then(|| TransformedWeight::part(&operands.weight, self.form, channels.clone()));
-            let weight = self.weight.or(part.as_ref()).expect("one of the two");
-            let columns = tiles.next_multiple_of(S::F32_LANES);
-            for place in 0..N * N {
-                let right = Columns {
-                    values: &inputs.values[place * inputs.place..],
-                    columns,
-                    stride: inputs.stride,
-                };
-                let stride = products.stride;
-                let products = &mut products.values[place * products.place..];
-                for (p, products) in products[..channels.len() * stride]
-                    .chunks_mut(R * stride)
-                    .enumerate()
-                {
-                    let count = products.len() / stride;
-                    let first = channels.start + p * R;
-                    let left: [&[f32]; R] =
-                        core::array::from_fn(|r| weight.row(first + r.min(count - 1), place));
-                    let left = |k: usize| core::array::from_fn(|r| left[r][k]);
-                    panel::<S, R>(
-                        simd,
+        for first in (0..columns).step_by(step) {
+            let block = Block {
+                images: self.images.clone(),
+                rows: self.rows.clone(),
+                columns: first..columns.min(first + step),
+            };
+            let tiles = block.images.len() * block.image_tiles();
+            for first in (0..channels_in).step_by(depth) {
+                let channels_in = first..channels_in.min(first + depth);
+                let from = channels_in.clone();
+                self.transform_inputs::<S, F, M, N>(simd, &block, from, &mut phases, &mut inputs);
+                if let Some(weight) = self.weight {
+                    let product = Product {
+                        inputs: &inputs,
+                        tiles,
+                        weight,
                         channels_in,
-                        left,
-                        right,
-                        products,
-                        stride,
-                        count,
-                        None,
-                    );
+                        channels_out: channels.clone(),
+                    };
+                    product.run::<S, N, R>(simd, &mut products);
+                    continue;
+                }
+                for first in channels.clone().step_by(group) {
+                    let group = first..channels.end.min(first + group);
+                    let weight = &self.operands.weight;
+                    let product = Product {
+                        inputs: &inputs,
+                        tiles,
+                        weight: &TransformedWeight::part::<R>(weight, self.form, group.clone()),
+                        channels_in: channels_in.clone(),
+                        channels_out: group.clone(),
+                    };
+                    product.run::<S, N, R>(simd, &mut products);
+                    finite &= self.transform_outputs::<S, F, M, N>(simd, &block, &products, group);
                 }
             }
-            finite &= self.transform_outputs::<S, F, M, N>(simd, &products, channels);
+            if self.weight.is_some() {
+                let channels = channels.clone();
+                finite &= self.transform_outputs::<S, F, M, N>(simd, &block, &products, channels);
+            }
         }
         finite
     }
@@ -285,20 +308,21 @@ impl Task<'_> {
     fn transform_inputs<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(
         &self,
         simd: S,
+        block: &Block,
+        channels: Range<usize>,
+        phases: &mut Phases<M, N>,
         inputs: &mut Places,
     ) {
         let [height, width] = self.operands.size;
         let [_, channels_in] = self.operands.weight.channels();
-        let columns = width.div_ceil(M);
-        let count = self.rows.len();
-        let mut phases = Phases::<M, N>::new(count, columns);
-        for (i, image) in self.images.clone().enumerate() {
-            for c in 0..channels_in {
+        let size = [block.rows.len(), block.columns.len()];
+        for (i, image) in block.images.clone().enumerate() {
+            for (k, c) in channels.clone().enumerate() {
                 let at = (image * channels_in + c) * height * width;
                 let plane = &self.operands.source[at..][..height * width];
-                phases.fill(plane, width, self.rows.start, count);
-                let to = &mut inputs.values[c * inputs.stride + i * count * columns..];
-                phases.transform::<S, F>(simd, count, to, inputs.place);
+                phases.fill(plane, width, block.rows.clone(), block.columns.clone());
+                let to = &mut inputs.values[k * inputs.stride + i * block.image_tiles()..];
+                phases.transform::<S, F>(simd, size, to, inputs.place);
             }
         }
     }
@@ -308,28 +332,80 @@ impl Task<'_> {
     fn transform_outputs<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(
         &mut self,
         simd: S,
+        block: &Block,
         products: &Places,
         channels: Range<usize>,
     ) -> bool {
-        let [_, width] = self.operands.size;
-        let columns = width.div_ceil(M);
         let mut finite = true;
-        for image in 0..self.images.len() {
+        for image in 0..block.images.len() {
             for (p, c) in channels.clone().enumerate() {
                 let bias = self.operands.bias.map_or(0.0, |bias| bias[c]);
                 let at = image * self.channels.len() + c - self.channels.start;
-                let tile = image * self.rows.len() * columns;
+                let tile = image * block.image_tiles();
                 finite &= OutputRows {
                     products: &products.values[p * products.stride + tile..],
                     place: products.place,
                     bias,
                     output: &mut *self.outputs[at],
-                    width,
+                    width: self.operands.size[1],
+                    columns: block.columns.clone(),
                 }
                 .run::<S, F, M, N>(simd);
             }
         }
         finite
+    }
+}
+
+/// The products of some input channels' transforms with some output channels' weights.
+struct Product<'a> {
+    /// Of the input channels alone.
+    inputs: &'a Places,
+    tiles: usize,
+    weight: &'a TransformedWeight,
+    channels_in: Range<usize>,
+    channels_out: Range<usize>,
+}
+
+impl Product<'_> {
+    /// Adds them to `products` of the output channels alone, or begins them with the first input channel.
+    #[inline(always)]
+    fn run<S: Simd, const N: usize, const R: usize>(&self, simd: S, products: &mut Places) {
+        let Self {
+            inputs,
+            tiles,
+            weight,
+            channels_in,
+            channels_out,
+        } = self;
+        let stride = products.stride;
+        let start = match channels_in.start {
+            0 => Start::Zero,
+            _ => Start::Output,
+        };
+        for place in 0..N * N {
+            let right = Columns {
+                values: &inputs.values[place * inputs.place..],
+                columns: tiles.next_multiple_of(S::F32_LANES),
+                stride,
+            };
+            let products = &mut products.values[place * products.place..];
+            let panels = products[..channels_out.len() * stride].chunks_mut(R * stride);
+            for (p, products) in panels.enumerate() {
+                let left = weight.panel::<R>(channels_out.start + p * R, place);
+                let left = &left[channels_in.clone()];
+                panel::<S, R>(
+                    simd,
+                    left.len(),
+                    |k| left[k],
+                    right,
+                    products,
+                    stride,
+                    products.len() / stride,
+                    start,
+                );
+            }
+        }
     }
 }
 
@@ -342,6 +418,8 @@ struct OutputRows<'a> {
     /// `[rows, width]`
     output: &'a mut [f32],
     width: usize,
+    /// Columns of tiles.
+    columns: Range<usize>,
 }
 
 impl OutputRows<'_> {
@@ -349,7 +427,7 @@ impl OutputRows<'_> {
     #[inline(always)]
     fn run<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(mut self, simd: S) -> bool {
         const EXPONENT: u32 = 0x7F80_0000;
-        let columns = self.width.div_ceil(M);
+        let columns = self.columns.len();
         let rows = (self.output.len() / self.width).div_ceil(M);
         if columns < LANES {
             // A vector holds several rows of tiles.
@@ -359,10 +437,13 @@ impl OutputRows<'_> {
                 self.line::<S, F, M, N>(simd, r * columns..(r + 1) * columns);
             }
         }
-        let largest = self.output.iter().fold(0, |largest, value| {
-            (value.to_bits() & EXPONENT).max(largest)
-        });
-        largest < EXPONENT
+        let written = M * self.columns.start..self.width.min(M * self.columns.end);
+        self.output.chunks(self.width).all(|row| {
+            let largest = row[written.clone()].iter().fold(0, |largest, value| {
+                (value.to_bits() & EXPONENT).max(largest)
+            });
+            largest < EXPONENT
+        })
     }
 
     /// The outputs of `tiles`.
@@ -405,11 +486,12 @@ impl OutputRows<'_> {
     /// Writes `line`, row `dy` of each of `tiles`.
     #[inline(always)]
     fn write<const M: usize>(&mut self, tiles: Range<usize>, dy: usize, line: &[f32]) {
-        let columns = self.width.div_ceil(M);
+        let columns = self.columns.len();
         let mut tile = tiles.start;
         while tile < tiles.end {
             let (r, c) = (tile / columns, tile % columns);
             let count = (columns - c).min(tiles.end - tile);
+            let c = c + self.columns.start;
             // Rows and columns beyond the map are dropped.
             let len = (M * count).min(self.width - M * c);
             let at = (M * r + dy) * self.width + M * c;

@@ -1,5 +1,7 @@
 //! Transform of the inputs.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::LANES;
@@ -15,7 +17,6 @@ pub(super) struct Phases<const M: usize, const N: usize> {
     values: Vec<f32>,
     /// A row of the plane between its padding.
     line: Vec<f32>,
-    columns: usize,
     /// Copies for each row remainder: `M`, or `N` in narrow maps.
     copies: usize,
     /// Floats of a copy and of a row of it.
@@ -35,28 +36,38 @@ impl<const M: usize, const N: usize> Phases<M, N> {
         Self {
             values: vec![0.0; M * copies * copy + LANES],
             line: vec![0.0; M * row + N],
-            columns,
             copies,
             copy,
             row,
         }
     }
 
-    /// Reads what `count` rows of tiles from row `first` on see of `plane`.
+    /// Reads what the tiles of `rows` and `columns`, as many as there is room for, see of `plane`.
     #[inline(always)]
-    pub(super) fn fill(&mut self, plane: &[f32], width: usize, first: usize, count: usize) {
+    pub(super) fn fill(
+        &mut self,
+        plane: &[f32],
+        width: usize,
+        rows: Range<usize>,
+        columns: Range<usize>,
+    ) {
         let height = plane.len() / width;
-        for y in 0..M * count + 2 {
-            let at = y % M * self.copies * self.copy + y / M * self.row;
-            let copies = self.values[at..].chunks_mut(self.copy).take(self.copies);
-            // Padded row and column are one more than those of the plane.
-            let Some(y) = (M * first + y).checked_sub(1).filter(|y| *y < height) else {
+        // Padded row and column are one more than those of the plane.
+        let left = M * columns.start;
+        let seen = left.saturating_sub(1)..width.min(M * columns.end + 1);
+        let at = seen.start + 1 - left;
+        self.line[..at].fill(0.0);
+        self.line[at + seen.len()..].fill(0.0);
+        for y in 0..M * rows.len() + 2 {
+            let to = y % M * self.copies * self.copy + y / M * self.row;
+            let copies = self.values[to..].chunks_mut(self.copy).take(self.copies);
+            let Some(y) = (M * rows.start + y).checked_sub(1).filter(|y| *y < height) else {
                 for copy in copies {
                     copy[..self.row].fill(0.0);
                 }
                 continue;
             };
-            self.line[1..=width].copy_from_slice(&plane[y * width..][..width]);
+            self.line[at..at + seen.len()].copy_from_slice(&plane[y * width..][seen.clone()]);
             for (dx, copy) in copies.enumerate() {
                 let (groups, _) = self.line[dx..].as_chunks::<M>();
                 for (value, group) in copy[..self.row].iter_mut().zip(groups) {
@@ -66,22 +77,22 @@ impl<const M: usize, const N: usize> Phases<M, N> {
         }
     }
 
-    /// `B^T d B` of `count` rows of tiles, the places `stride` floats apart.
+    /// `B^T d B` of `count` rows of `columns` tiles that were read, the places `stride` floats apart.
     #[inline(always)]
     pub(super) fn transform<S: Simd, F: Minimal<M, N>>(
         &self,
         simd: S,
-        count: usize,
+        [count, columns]: [usize; 2],
         output: &mut [f32],
         stride: usize,
     ) {
         if self.copies == N {
-            self.transform_line::<S, F>(simd, 0, count * self.columns, output, stride);
+            self.transform_line::<S, F>(simd, 0, count * columns, output, stride);
             return;
         }
         for y in 0..count {
-            let output = &mut output[y * self.columns..];
-            self.transform_line::<S, F>(simd, y * self.row, self.columns, output, stride);
+            let output = &mut output[y * columns..];
+            self.transform_line::<S, F>(simd, y * self.row, columns, output, stride);
         }
     }
 

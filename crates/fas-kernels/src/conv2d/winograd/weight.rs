@@ -2,19 +2,16 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::transform::{Four, Minimal, Two};
 use super::{Form, LANES};
+use crate::product::{self, PanelTask};
 use crate::scratch::Scratch;
-use crate::simd;
 
-/// Output channels whose weights are transformed together.
-const BLOCK: usize = 8;
-
-/// Weights of some output channels as `[channels_out][place][channels_in]`, with a gap after each
-/// output channel so that channels do not fall into the same sets of the cache.
+/// Weights of some output channels as `[panel][place][channels_in][row]`, with a panel's output channels as
+/// rows, and a gap after each panel so that panels do not fall into the same sets of the cache.
 pub(super) struct TransformedWeight {
     data: Scratch,
     /// First output channel.
@@ -27,43 +24,64 @@ impl TransformedWeight {
     /// Transforms all weights, in parallel.
     pub(super) fn new(weight: &Weight<'_>, form: Form) -> Self {
         let [channels_out, _] = weight.channels();
-        let mut transformed = Self::empty(weight, form, 0..channels_out);
+        let rows = product::panel_rows();
+        let mut transformed = Self::empty(weight, form, 0..channels_out, rows);
         let stride = transformed.stride;
-        transformed.data[..channels_out * stride]
-            .par_chunks_mut(BLOCK * stride)
+        transformed.data[..channels_out.div_ceil(rows) * stride]
+            .par_chunks_mut(stride)
             .enumerate()
-            .for_each(|(b, output)| weight.transform(form, b * BLOCK, output, stride));
+            .for_each(|(p, output)| {
+                product::dispatch(PanelWeight {
+                    weight,
+                    form,
+                    channels: p * rows..channels_out,
+                    output,
+                });
+            });
         transformed
     }
 
     /// Transforms the weights of some output channels, on this thread.
-    pub(super) fn part(weight: &Weight<'_>, form: Form, channels: Range<usize>) -> Self {
-        let (first, count) = (channels.start, channels.len());
-        let mut transformed = Self::empty(weight, form, channels);
+    pub(super) fn part<const R: usize>(
+        weight: &Weight<'_>,
+        form: Form,
+        channels: Range<usize>,
+    ) -> Self {
+        let mut transformed = Self::empty(weight, form, channels.clone(), R);
         let stride = transformed.stride;
-        transformed.data[..count * stride]
-            .chunks_mut(BLOCK * stride)
+        for (p, output) in transformed
+            .data
+            .chunks_exact_mut(stride)
+            .take(channels.len().div_ceil(R))
             .enumerate()
-            .for_each(|(b, output)| weight.transform(form, first + b * BLOCK, output, stride));
+        {
+            product::dispatch(PanelWeight {
+                weight,
+                form,
+                channels: channels.start + p * R..channels.end,
+                output,
+            });
+        }
         transformed
     }
 
-    fn empty(weight: &Weight<'_>, form: Form, channels: Range<usize>) -> Self {
+    fn empty(weight: &Weight<'_>, form: Form, channels: Range<usize>, rows: usize) -> Self {
         let [_, channels_in] = weight.channels();
-        let stride = form.places() * channels_in + LANES;
+        let stride = form.places() * channels_in * rows + LANES;
         Self {
-            data: Scratch::new(channels.len() * stride),
+            data: Scratch::new(channels.len().div_ceil(rows) * stride),
             first: channels.start,
             channels_in,
             stride,
         }
     }
 
-    /// Weights of `channel` at `place`, `[channels_in]`.
+    /// Weights at `place` of the panel that starts with `channel`, `[channels_in][R]`.
     #[inline(always)]
-    pub(super) fn row(&self, channel: usize, place: usize) -> &[f32] {
-        let at = (channel - self.first) * self.stride;
-        &self.data[at + place * self.channels_in..][..self.channels_in]
+    pub(super) fn panel<const R: usize>(&self, channel: usize, place: usize) -> &[[f32; R]] {
+        let at = (channel - self.first) / R * self.stride;
+        let len = self.channels_in * R;
+        self.data[at + place * len..][..len].as_chunks().0
     }
 }
 
@@ -89,69 +107,69 @@ impl Weight<'_> {
         }
     }
 
-    /// Transforms the kernels of the output channels from `first` on that fit into `output`, `stride` floats
-    /// each.
-    fn transform(&self, form: Form, first: usize, output: &mut [f32], stride: usize) {
-        for (o, output) in output.chunks_exact_mut(stride).enumerate() {
-            simd::dispatch(WeightTask {
-                weight: self,
-                channel: first + o,
-                output,
-                form,
-            });
-        }
-    }
-
-    /// The taps of the kernels from some input channels, at most [`LANES`], to `channel`.
+    /// The taps from one input channel to one output channel.
     #[inline(always)]
-    fn taps(&self, channel: usize, channels_in: Range<usize>) -> [[f32; LANES]; 9] {
+    fn taps(&self, channel: usize, from: usize) -> &[f32; 9] {
         let (kernels, _) = self.values.as_chunks::<9>();
         let [_, columns] = self.size;
-        let mut taps = [[0.0; LANES]; 9];
-        for (lane, i) in channels_in.enumerate() {
-            if self.turned {
-                for (tap, value) in taps.iter_mut().rev().zip(&kernels[i * columns + channel]) {
-                    tap[lane] = *value;
-                }
-            } else {
-                for (tap, value) in taps.iter_mut().zip(&kernels[channel * columns + i]) {
-                    tap[lane] = *value;
-                }
-            }
+        if self.turned {
+            &kernels[from * columns + channel]
+        } else {
+            &kernels[channel * columns + from]
         }
-        taps
     }
 }
 
-/// `G g G^T` of the kernels of one output channel.
-struct WeightTask<'a> {
+/// `G g G^T` of the kernels of a panel of output channels.
+struct PanelWeight<'a> {
     weight: &'a Weight<'a>,
-    channel: usize,
-    /// `[place][channels_in]`
-    output: &'a mut [f32],
     form: Form,
+    /// From the panel's first on.
+    channels: Range<usize>,
+    /// `[place][channels_in][row]`
+    output: &'a mut [f32],
 }
 
-impl WithSimd for WeightTask<'_> {
+impl PanelTask for PanelWeight<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn run<S: Simd, const R: usize>(self, simd: S) {
         match self.form {
-            Form::Two => self.run::<S, Two, 2, 4>(simd),
-            Form::Four => self.run::<S, Four, 4, 6>(simd),
+            Form::Two => self.run_form::<S, Two, 2, 4, R>(simd),
+            Form::Four => self.run_form::<S, Four, 4, 6, R>(simd),
         }
     }
 }
 
-impl WeightTask<'_> {
+impl PanelWeight<'_> {
     #[inline(always)]
-    fn run<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize>(self, simd: S) {
+    fn run_form<S: Simd, F: Minimal<M, N>, const M: usize, const N: usize, const R: usize>(
+        self,
+        simd: S,
+    ) {
         let zero = simd.splat_f32s(0.0);
-        let [_, channels] = self.weight.channels();
-        for first in (0..channels).step_by(S::F32_LANES) {
-            let count = S::F32_LANES.min(channels - first);
-            let taps = self.weight.taps(self.channel, first..first + count);
+        let [_, channels_in] = self.weight.channels();
+        let rows = R.min(self.channels.len());
+        let len = channels_in * R;
+        for first in (0..len).step_by(S::F32_LANES) {
+            let count = S::F32_LANES.min(len - first);
+            let mut taps = [[0.0; LANES]; 9];
+            for lane in 0..count {
+                let (from, row) = ((first + lane) / R, (first + lane) % R);
+                let kernel = self
+                    .weight
+                    .taps(self.channels.start + row.min(rows - 1), from);
+                if self.weight.turned {
+                    for (tap, value) in taps.iter_mut().rev().zip(kernel) {
+                        tap[lane] = *value;
+                    }
+                } else {
+                    for (tap, value) in taps.iter_mut().zip(kernel) {
+                        tap[lane] = *value;
+                    }
+                }
+            }
             // Columns, then rows.
             let mut columns = [[zero; N]; 3];
             for (x, column) in columns.iter_mut().enumerate() {
@@ -165,7 +183,7 @@ impl WeightTask<'_> {
             for (y, ((a, b), c)) in a.into_iter().zip(b).zip(c).enumerate() {
                 let row = F::filter(simd, [a, b, c]);
                 for (x, value) in row.into_iter().enumerate() {
-                    let to = &mut self.output[(N * y + x) * channels + first..][..count];
+                    let to = &mut self.output[(N * y + x) * len + first..][..count];
                     match S::as_mut_simd_f32s(to) {
                         ([whole], []) => *whole = value,
                         _ => simd.partial_store_f32s(to, value),
