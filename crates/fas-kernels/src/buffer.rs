@@ -101,8 +101,24 @@ pub(crate) fn output(len: usize) -> Vec<f32> {
             values.truncate(len);
             return values;
         }
+        drop(consumed);
+        return zeros(len);
     }
     vec![0.0; len]
+}
+
+/// `len` zeros, written by all threads: most of the time goes into the page faults.
+fn zeros(len: usize) -> Vec<f32> {
+    const CHUNK: usize = 1024;
+    let mut values = Vec::with_capacity(len / CHUNK + 1);
+    (0..len.div_ceil(CHUNK))
+        .into_par_iter()
+        .with_min_len(64)
+        .map(|_| [0.0; CHUNK])
+        .collect_into_vec(&mut values);
+    let mut values = values.into_flattened();
+    values.truncate(len);
+    values
 }
 
 /// Applies `f` to each `len` values of `tensor` and the `side_len` values of `side` that go with
