@@ -8,29 +8,29 @@ use burn::tensor::{Device, Tensor};
 
 /// A convolution of this crate: odd kernel, stride 1 or 2, same padding.
 pub(crate) fn conv2d(conv: &Conv2d, input: Tensor<4>) -> Tensor<4> {
-    let padding = [conv.weight.dims()[2] / 2; 2];
-    let options = ConvOptions::new(conv.stride, padding, [1, 1], conv.groups);
     fas_kernels::conv2d(
         input,
         conv.weight.val(),
         conv.bias.as_ref().map(|b| b.val()),
-        options,
+        options(conv),
     )
 }
 
-/// A convolution without bias and the BatchNorm behind it, for inference: one convolution, whose weight
-/// takes over the norm's scale and whose bias its shift. That spares a pass over the map.
-pub(crate) fn folded(conv: &Conv2d, norm: &BatchNorm, input: Tensor<4>) -> Tensor<4> {
-    let device = input.device();
-    let mean = norm.running_mean.value().to_device(&device);
-    let variance = norm.running_var.value().to_device(&device);
-    let scale = norm.gamma.val() / (variance + norm.epsilon).sqrt();
-    let bias = norm.beta.val() - mean * scale.clone();
-    let channels = scale.dims()[0];
-    let weight = conv.weight.val() * scale.reshape([channels, 1, 1, 1]);
+fn options(conv: &Conv2d) -> ConvOptions<2> {
     let padding = [conv.weight.dims()[2] / 2; 2];
-    let options = ConvOptions::new(conv.stride, padding, [1, 1], conv.groups);
-    fas_kernels::conv2d(input, weight, Some(bias), options)
+    ConvOptions::new(conv.stride, padding, [1, 1], conv.groups)
+}
+
+/// `norm(conv(input))`, of a convolution without bias.
+pub(crate) fn conv2d_batch_norm(conv: &Conv2d, norm: &BatchNorm, input: Tensor<4>) -> Tensor<4> {
+    let device = input.device();
+    if device.is_autodiff() {
+        return norm.forward(conv2d(conv, input));
+    }
+    let [mean, variance] =
+        [&norm.running_mean, &norm.running_var].map(|running| running.value().to_device(&device));
+    let norms = [norm.gamma.val(), norm.beta.val(), mean, variance];
+    fas_kernels::conv2d_batch_norm(input, conv.weight.val(), norms, norm.epsilon, options(conv))
 }
 
 /// A convolution without bias, by Kaiming's rule over the fan out.

@@ -12,17 +12,27 @@ use crate::precision::{like, widened};
 
 /// A convolution of this crate: odd kernel, stride 1 or 2, same padding.
 pub(crate) fn conv2d(conv: &Conv2d, input: Tensor<4>) -> Tensor<4> {
-    let padding = [conv.weight.dims()[2] / 2; 2];
-    let options = ConvOptions::new(conv.stride, padding, [1, 1], 1);
     let weight = like(conv.weight.val(), &input);
     let bias = conv.bias.as_ref().map(|b| like(b.val(), &input));
-    fas_kernels::conv2d(input, weight, bias, options)
+    fas_kernels::conv2d(input, weight, bias, options(conv))
 }
 
-/// `batch_norm(input)`.
-pub(crate) fn batch_norm(norm: &BatchNorm, input: Tensor<4>) -> Tensor<4> {
-    let dtype = input.dtype();
-    norm.forward(widened(input)).cast(dtype)
+fn options(conv: &Conv2d) -> ConvOptions<2> {
+    let padding = [conv.weight.dims()[2] / 2; 2];
+    ConvOptions::new(conv.stride, padding, [1, 1], 1)
+}
+
+/// `norm(conv(input))`, of a convolution without bias.
+pub(crate) fn conv2d_batch_norm(conv: &Conv2d, norm: &BatchNorm, input: Tensor<4>) -> Tensor<4> {
+    let device = input.device();
+    if device.is_autodiff() {
+        let dtype = input.dtype();
+        return norm.forward(widened(conv2d(conv, input))).cast(dtype);
+    }
+    let [mean, variance] =
+        [&norm.running_mean, &norm.running_var].map(|running| running.value().to_device(&device));
+    let norms = [norm.gamma.val(), norm.beta.val(), mean, variance];
+    fas_kernels::conv2d_batch_norm(input, conv.weight.val(), norms, norm.epsilon, options(conv))
 }
 
 /// `group_norm(input)`.

@@ -8,8 +8,9 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use fas_kernels::{add, max_pool_3x3};
 
-use crate::ops::{batch_norm, conv2d};
+use crate::ops::conv2d_batch_norm;
 
 /// First layers of the encoder.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -141,16 +142,13 @@ impl BasicBlock {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let hidden = relu(batch_norm(
-            &self.norm_1,
-            conv2d(&self.conv_1, input.clone()),
-        ));
-        let hidden = batch_norm(&self.norm_2, conv2d(&self.conv_2, hidden));
+        let hidden = relu(conv2d_batch_norm(&self.conv_1, &self.norm_1, input.clone()));
+        let hidden = conv2d_batch_norm(&self.conv_2, &self.norm_2, hidden);
         let shortcut = match (&self.shortcut_conv, &self.shortcut_norm) {
-            (Some(conv), Some(norm)) => batch_norm(norm, conv2d(conv, input)),
+            (Some(conv), Some(norm)) => conv2d_batch_norm(conv, norm, input),
             _ => input,
         };
-        relu(hidden + shortcut)
+        relu(add(hidden, shortcut))
     }
 }
 
@@ -192,9 +190,9 @@ impl StyleEncoder {
 
     /// Maps of every stage, the first (finest) included.
     fn maps(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut hidden = relu(batch_norm(&self.norm, conv2d(&self.conv, images)));
-        if let Some(pool) = &self.pool {
-            hidden = pool.forward(hidden);
+        let mut hidden = relu(conv2d_batch_norm(&self.conv, &self.norm, images));
+        if self.pool.is_some() {
+            hidden = max_pool_3x3(hidden);
         }
         self.stages
             .iter()

@@ -9,7 +9,8 @@ use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
 use crate::patch_moments::PatchOptions;
 use crate::{
-    attention, conv2d, gelu, group_norm, join, modulation, patch_moments, resample, silu, softmax,
+    attention, conv2d, gelu, group_norm, join, modulation, patch_moments, pool, resample, silu,
+    softmax,
 };
 
 /// The forward convolution is Burn's own, see `conv2d::cube`.
@@ -173,6 +174,10 @@ impl KernelOps for burn::backend::Flex {
         options: GroupNormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         group_norm::flex::gradients(x, gradient, weight, bias, scale, shift, options)
+    }
+
+    fn max_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        pool::flex::forward(x)
     }
 
     fn double_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {

@@ -2,7 +2,8 @@
 //!
 //! Fast on Flex for `f32`, no dilation, the same stride 1 or 2 on both axes, and in one group either a
 //! 3x3 kernel with padding 1 or a 1x1 kernel without padding, or with each channel its own group (depthwise)
-//! the former; everything else runs Burn's own operation with the same result. On Flex `f16` and `bf16` are
+//! the former; without gradients 7x7 kernels with padding 3 too;
+//! everything else runs Burn's own operation with the same result. On Flex `f16` and `bf16` are
 //! widened to `f32`, and the output is rounded.
 
 pub(crate) mod autodiff;
@@ -99,4 +100,38 @@ pub fn conv2d(
         bias.into_dispatch(),
         options,
     ))
+}
+
+/// `batch_norm(conv2d(x, weight))` with running statistics, for inference. In large maps it is one convolution,
+/// whose weight takes over the norm's scale and whose bias its shift: that spares a pass over the map, and where
+/// the map is smaller than the weight one over that. The norm computes in its parameters' type.
+///
+/// # Shapes
+///
+/// As [`conv2d()`]; gamma, beta, mean and variance of the norm are `[channels_out]`.
+///
+/// # Panics
+///
+/// If the channels of `x`, `weight` and the norm do not fit each other.
+pub fn conv2d_batch_norm(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    [gamma, beta, mean, variance]: [Tensor<1>; 4],
+    epsilon: f64,
+    options: impl Into<ConvOptions<2>>,
+) -> Tensor<4> {
+    let (options, dtype) = (options.into(), x.dtype());
+    let [_, _, height, width] = x.dims();
+    let [channels_out, depth, rows, columns] = weight.dims();
+    // Of one image: it must not depend on its companions.
+    let pixels = height.div_ceil(options.stride[0]) * width.div_ceil(options.stride[1]);
+    if pixels < depth * rows * columns {
+        let maps = conv2d(x, weight.cast(dtype), None, options).cast(gamma.dtype());
+        let normed = burn::tensor::module::batch_norm(maps, gamma, beta, mean, variance, epsilon);
+        return normed.cast(dtype);
+    }
+    let scale = gamma / (variance + epsilon).sqrt();
+    let bias = beta - mean * scale.clone();
+    let weight = weight * scale.reshape([channels_out, 1, 1, 1]);
+    conv2d(x, weight.cast(dtype), Some(bias.cast(dtype)), options)
 }

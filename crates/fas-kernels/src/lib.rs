@@ -6,7 +6,7 @@
 //! - on Flex (feature `flex`) a vectorised kernel that uses all cores runs, for `f32`;
 //! - on CubeCL runtimes (features `cuda`, `vulkan`, `wgpu`, `cpu`) kernels of one source run, for
 //!   `f32`; the convolution and its gradients of input and weight are Burn's own there, and resampling, joins,
-//!   patch moments and modulation by grids are compositions;
+//!   pooling, patch moments and modulation by grids are compositions;
 //! - for other types and on other backends, the composition of Burn operations; but group normalisation, and
 //!   on Flex the convolution, serve `f16` and `bf16` by the kernels for `f32`: values are widened, the
 //!   result is rounded once;
@@ -37,6 +37,7 @@ mod join;
 mod modulation;
 mod ops;
 mod patch_moments;
+mod pool;
 #[cfg(feature = "flex")]
 mod product;
 mod recompute;
@@ -49,13 +50,14 @@ mod simd;
 mod softmax;
 
 pub use attention::attention;
-pub use conv2d::conv2d;
+pub use conv2d::{conv2d, conv2d_batch_norm};
 pub use gelu::{GeluForm, gelu};
 pub use group_norm::{GroupNormOptions, group_norm};
 pub use join::{add, concat_channels};
 pub use modulation::modulate_by_grids;
 pub use ops::KernelOps;
 pub use patch_moments::{PatchMoments, PatchOptions, patch_moments};
+pub use pool::max_pool_3x3;
 pub use resample::{average_2x2, nearest_2x};
 pub use silu::silu;
 pub use softmax::softmax;

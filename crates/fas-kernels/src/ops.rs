@@ -7,7 +7,7 @@ use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
 use crate::patch_moments::PatchOptions;
 use crate::{
-    attention, conv2d, gelu, group_norm, modulation, patch_moments, resample, silu, softmax,
+    attention, conv2d, gelu, group_norm, modulation, patch_moments, pool, resample, silu, softmax,
 };
 
 /// Operations this crate adds to a backend, and their gradients.
@@ -17,7 +17,7 @@ use crate::{
 ///
 /// With Burn's fusion a method describes its output, and the kernel of the backend below runs when the
 /// queue of operations is worked off: the numbers are the same with fusion and without. Only the
-/// convolution keeps its default body, an operation that Burn's fusion knows.
+/// convolution and pooling keep their default bodies, operations that Burn's fusion knows.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "_cubecl"),
@@ -99,6 +99,13 @@ pub trait KernelOps: Backend {
         options: GroupNormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         group_norm::reference::gradients::<Self>(x, gradient, weight, bias, scale, shift, options)
+    }
+
+    /// Maxima of 3x3 pixels, see [`crate::max_pool_3x3()`].
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn max_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        pool::reference::forward::<Self>(x)
     }
 
     /// `factor` times each pixel as a square of 2x2, see [`crate::nearest_2x()`].

@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor};
 use fas_kernels::{attention, silu};
 
 use crate::Backbone;
-use crate::ops::{conv2d, convolution, folded, linear};
+use crate::ops::{conv2d, conv2d_batch_norm, convolution, linear};
 
 /// Side of a patch, in pixels of the map.
 const PATCH: usize = 2;
@@ -152,10 +152,7 @@ impl ConvNorm {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        if input.device().is_autodiff() {
-            return self.bn.forward(conv2d(&self.conv, input));
-        }
-        folded(&self.conv, &self.bn, input)
+        conv2d_batch_norm(&self.conv, &self.bn, input)
     }
 
     fn forward_silu(&self, input: Tensor<4>) -> Tensor<4> {
@@ -339,8 +336,8 @@ fn unfold(map: Tensor<4>) -> Tensor<3> {
 
 /// The way back from [`unfold`].
 fn fold(tokens: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
-    let [folded, _, channels] = tokens.dims();
-    let batch_size = folded / (PATCH * PATCH);
+    let [conv2d_batch_norm, _, channels] = tokens.dims();
+    let batch_size = conv2d_batch_norm / (PATCH * PATCH);
     let (rows, columns) = (height / PATCH, width / PATCH);
     tokens
         .reshape([batch_size, PATCH, PATCH, rows, columns, channels])

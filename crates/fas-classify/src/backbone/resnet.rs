@@ -7,9 +7,10 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use fas_kernels::{add, max_pool_3x3};
 
 use crate::Backbone;
-use crate::ops::{conv2d, convolution};
+use crate::ops::{conv2d, conv2d_batch_norm, convolution};
 
 /// First layers of a [`ResNet`].
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -128,13 +129,13 @@ impl BasicBlock {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let hidden = relu(self.bn1.forward(conv2d(&self.conv1, input.clone())));
-        let hidden = self.bn2.forward(conv2d(&self.conv2, hidden));
+        let hidden = relu(conv2d_batch_norm(&self.conv1, &self.bn1, input.clone()));
+        let hidden = conv2d_batch_norm(&self.conv2, &self.bn2, hidden);
         let shortcut = match &self.downsample {
-            Some(layer) => layer.bn.forward(conv2d(&layer.conv, input)),
+            Some(layer) => conv2d_batch_norm(&layer.conv, &layer.bn, input),
             None => input,
         };
-        relu(hidden + shortcut)
+        relu(add(hidden, shortcut))
     }
 }
 
@@ -154,7 +155,7 @@ impl Backbone for ResNet {
     }
 
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.forward_observed(images, &mut |_, _| {})
+        average(self.maps(images))
     }
 }
 
@@ -171,9 +172,7 @@ impl ResNet {
         images: Tensor<4>,
         observe: &mut dyn FnMut(&str, &Tensor<4>),
     ) -> Tensor<2> {
-        let hidden = self.maps_observed(images, observe);
-        let [batch_size, channels, _, _] = hidden.dims();
-        hidden.mean_dims(&[2, 3]).reshape([batch_size, channels])
+        average(self.maps_observed(images, observe))
     }
 
     /// Last map, before the average.
@@ -184,7 +183,8 @@ impl ResNet {
     /// - output: `[batch_size, feature_length, rows, columns]`; 7 x 7 for 224 px and 8 x 8 for 256 px
     ///   with torchvision's stem
     pub fn maps(&self, images: Tensor<4>) -> Tensor<4> {
-        self.maps_observed(images, &mut |_, _| {})
+        let hidden = conv2d_batch_norm(&self.conv1, &self.bn1, images);
+        self.stages_observed(hidden, &mut |_, _| {})
     }
 
     /// [`maps`](Self::maps), observed as [`forward_observed`](Self::forward_observed) says.
@@ -197,9 +197,18 @@ impl ResNet {
         observe("conv1", &hidden);
         hidden = self.bn1.forward(hidden);
         observe("bn1", &hidden);
-        hidden = relu(hidden);
-        if let Some(pool) = &self.pool {
-            hidden = pool.forward(hidden);
+        self.stages_observed(hidden, observe)
+    }
+
+    /// What follows the first convolution and its norm.
+    fn stages_observed(
+        &self,
+        hidden: Tensor<4>,
+        observe: &mut dyn FnMut(&str, &Tensor<4>),
+    ) -> Tensor<4> {
+        let mut hidden = relu(hidden);
+        if self.pool.is_some() {
+            hidden = max_pool_3x3(hidden);
             observe("maxpool", &hidden);
         }
         for (index, stage) in self.stages.iter().enumerate() {
@@ -210,6 +219,12 @@ impl ResNet {
         }
         hidden
     }
+}
+
+/// Each map's mean.
+fn average(maps: Tensor<4>) -> Tensor<2> {
+    let [batch_size, channels, _, _] = maps.dims();
+    maps.mean_dims(&[2, 3]).reshape([batch_size, channels])
 }
 
 #[cfg(test)]

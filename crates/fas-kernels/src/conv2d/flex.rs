@@ -28,7 +28,7 @@ struct Case {
     depthwise: bool,
     input: [usize; 2],
     output: [usize; 2],
-    /// 3 (padding 1) or 1 (padding 0).
+    /// 1, 3 or 7, padded by half of it.
     kernel: usize,
     /// 1 or 2.
     stride: usize,
@@ -39,18 +39,16 @@ impl Case {
     fn new(x: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Option<Self> {
         let stride = options.stride[0];
         let kernel = weight[2];
-        let padding = match kernel {
-            1 => (0, 0),
-            3 => (1, 1),
-            _ => return None,
-        };
+        if ![1, 3, 7].contains(&kernel) {
+            return None;
+        }
         let depthwise = options.groups > 1
             && options.groups == x[1]
             && options.groups == weight[0]
             && kernel == 3;
         let supported = (options.groups == 1 || depthwise)
             && options.dilation == [1, 1]
-            && options.padding == [padding, padding]
+            && options.padding == [(kernel / 2, kernel / 2); 2]
             && options.stride == [stride, stride]
             && stride <= 2
             && weight[3] == kernel
@@ -71,6 +69,11 @@ impl Case {
             kernel,
             stride,
         })
+    }
+
+    /// Whether the kernels compute the gradients too: those of the first layers' large kernels Burn does.
+    fn has_gradients(&self) -> bool {
+        self.kernel <= 3
     }
 
     fn taps(&self) -> usize {
@@ -261,7 +264,9 @@ pub(crate) fn input_gradient(
         return Flex::float_cast(input_gradient(gradient, weight, input_dims, options), half);
     }
     let same_type = all_f32(&[&gradient, &weight]);
-    let Some(case) = Case::new(input_dims, dims(&weight), &options).filter(|_| same_type) else {
+    let Some(case) = Case::new(input_dims, dims(&weight), &options)
+        .filter(|case| same_type && case.has_gradients())
+    else {
         return super::reference::input_gradient::<Flex>(gradient, weight, input_dims, options);
     };
     let (gradient, weight) = (read(&gradient), read(&weight));
@@ -378,7 +383,9 @@ pub(crate) fn weight_gradient(
         return Flex::float_cast(weight_gradient(x, gradient, weight_dims, options), half);
     }
     let same_type = all_f32(&[&x, &gradient]);
-    let Some(case) = Case::new(dims(&x), weight_dims, &options).filter(|_| same_type) else {
+    let Some(case) =
+        Case::new(dims(&x), weight_dims, &options).filter(|case| same_type && case.has_gradients())
+    else {
         return super::reference::weight_gradient::<Flex>(x, gradient, weight_dims, options);
     };
     let (x, gradient) = (read(&x), read(&gradient));

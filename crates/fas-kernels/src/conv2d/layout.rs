@@ -36,7 +36,7 @@ pub(crate) struct PaddedLayout {
 }
 
 impl PaddedLayout {
-    /// Input of a convolution with a 3x3 kernel, padding 1, or a 1x1 kernel without padding.
+    /// Input of a convolution with a kernel of 1, 3 or 7 and the padding that keeps the size.
     pub(crate) fn input(source: [usize; 2], kernel: usize, stride: usize) -> Self {
         let [rows_out, columns_out] = source.map(|size| (size - 1) / stride + 1);
         if kernel == 1 {
@@ -50,15 +50,16 @@ impl PaddedLayout {
                 taps: vec![0],
             };
         }
-        let row = columns_out + 1;
-        // One position more than the rows: the tap right of the last pixel at stride 1.
+        let lead = kernel / 2;
+        let row = columns_out + lead;
+        // Some positions more than the rows: the taps right of the last pixel at stride 1.
         let phase = if stride == 1 {
-            (rows_out + 2) * row + 1
+            (rows_out + 2 * lead) * row + lead
         } else {
-            (rows_out + 1) * row
+            (rows_out + lead) * row
         };
-        let taps = (0..9)
-            .map(|tap| (tap / 3, tap % 3))
+        let taps = (0..kernel * kernel)
+            .map(|tap| (tap / kernel, tap % kernel))
             .map(|(ky, kx)| {
                 (ky % stride * stride + kx % stride) * phase + ky / stride * row + kx / stride
             })
@@ -67,7 +68,7 @@ impl PaddedLayout {
             source,
             phases: stride,
             step: 1,
-            lead: 1,
+            lead,
             row,
             plane: stride * stride * phase,
             taps,
@@ -202,14 +203,15 @@ impl WithSimd for Split<'_> {
     fn with_simd<S: Simd>(self, _simd: S) {
         let PaddedLayout {
             source: [_, width],
+            lead,
             row,
             plane,
             ..
         } = *self.layout;
         let phase = plane / 4;
+        // Rows and columns before the image are odd: even sources fall into odd phases.
         for (y, line) in self.source.chunks_exact(width).enumerate() {
-            // Padded row `y + 1` and column `x + 1`: even sources fall into odd phases.
-            let start = (y + 1) % 2 * 2 * phase + y.div_ceil(2) * row;
+            let start = (y + lead) % 2 * 2 * phase + (y + lead) / 2 * row + lead / 2;
             let (odd, even) = self.padded[start..].split_at_mut(phase);
             let (pairs, last) = line.as_chunks::<2>();
             split_pairs(pairs, even, &mut odd[1..]);
@@ -253,39 +255,38 @@ mod tests {
     fn expected(
         source: &[f32],
         [height, width]: [usize; 2],
-        stride: usize,
+        [kernel, stride]: [usize; 2],
         [y, x]: [usize; 2],
         [ky, kx]: [usize; 2],
     ) -> f32 {
-        let (row, column) = (stride * y + ky, stride * x + kx);
-        if row == 0 || column == 0 || row > height || column > width {
-            0.0
-        } else {
-            source[(row - 1) * width + column - 1]
+        let row = (stride * y + ky).checked_sub(kernel / 2);
+        let column = (stride * x + kx).checked_sub(kernel / 2);
+        match (row.filter(|y| *y < height), column.filter(|x| *x < width)) {
+            (Some(row), Some(column)) => source[row * width + column],
+            _ => 0.0,
         }
     }
 
     #[test]
     fn every_tap_sees_its_pixel() {
-        for (size, stride) in [
-            ([5, 4], 1),
-            ([5, 4], 2),
-            ([6, 7], 2),
-            ([1, 1], 2),
-            ([1, 3], 1),
-        ] {
+        let sizes = [[5, 4], [6, 7], [1, 1], [1, 3], [9, 12]];
+        for (size, (kernel, stride)) in sizes
+            .into_iter()
+            .flat_map(|size| [(3, 1), (3, 2), (7, 1), (7, 2)].map(|k| (size, k)))
+        {
             let source: Vec<f32> = (1..=size[0] * size[1]).map(|v| v as f32).collect();
-            let layout = PaddedLayout::input(size, 3, stride);
+            let layout = PaddedLayout::input(size, kernel, stride);
             let mut padded = vec![f32::NAN; layout.plane];
             layout.fill(&source, &mut padded);
             let out = size.map(|s| (s - 1) / stride + 1);
             for y in 0..out[0] {
                 for x in 0..out[1] {
-                    for tap in 0..9 {
+                    for tap in 0..kernel * kernel {
+                        let at = [tap / kernel, tap % kernel];
                         assert_eq!(
                             padded[y * layout.row + x + layout.taps[tap]],
-                            expected(&source, size, stride, [y, x], [tap / 3, tap % 3]),
-                            "{size:?} stride {stride} output {y} {x} tap {tap}"
+                            expected(&source, size, [kernel, stride], [y, x], at),
+                            "{size:?} kernel {kernel} stride {stride} output {y} {x} tap {tap}"
                         );
                     }
                 }
