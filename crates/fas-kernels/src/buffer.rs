@@ -101,14 +101,15 @@ pub(crate) fn output(len: usize) -> Vec<f32> {
             values.truncate(len);
             return values;
         }
-        drop(consumed);
-        return zeros(len);
     }
-    vec![0.0; len]
+    zeros(len)
 }
 
-/// `len` zeros, written by all threads: most of the time goes into the page faults.
-fn zeros(len: usize) -> Vec<f32> {
+/// `len` zeros, if many written by all threads: most of the time goes into the page faults.
+pub(crate) fn zeros(len: usize) -> Vec<f32> {
+    if len < LARGE {
+        return vec![0.0; len];
+    }
     const CHUNK: usize = 1024;
     let mut values = Vec::with_capacity(len / CHUNK + 1);
     (0..len.div_ceil(CHUNK))

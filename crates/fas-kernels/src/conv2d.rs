@@ -12,6 +12,8 @@ pub(crate) mod cube;
 #[cfg(feature = "flex")]
 mod depthwise;
 #[cfg(feature = "flex")]
+mod few;
+#[cfg(feature = "flex")]
 pub(crate) mod flex;
 #[cfg(feature = "flex")]
 mod gather;

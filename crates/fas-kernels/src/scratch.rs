@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
+use crate::buffer::zeros;
+
 /// Buffers kept: a convolution needs three at once.
 const KEPT: usize = 8;
 /// Floats kept, 64 MB: networks of the papers' sizes ask for a few large buffers and many sizes.
@@ -34,7 +36,7 @@ impl Scratch {
             .min_by_key(|&i| pool[i].len());
         let kept = fitting.and_then(|i| pool.remove(i));
         drop(pool);
-        let buffer = kept.unwrap_or_else(|| vec![0.0; len]);
+        let buffer = kept.unwrap_or_else(|| zeros(len));
         Self(buffer)
     }
 }

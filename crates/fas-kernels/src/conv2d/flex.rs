@@ -7,6 +7,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::depthwise::{Depthwise, DepthwiseWeightGradient};
+use super::few::Few;
 use super::gather::{Gather, PackedWeight, Pass, Source, Target};
 use super::layout::PaddedLayout;
 use super::pointwise::Pointwise;
@@ -96,6 +97,12 @@ impl Case {
         self.kernel == 1 && self.stride == 1 && self.input[0] * self.input[1] >= 2048
     }
 
+    /// Whether there are so few pixels that packed weights do not pay. The batch has a say: an image's bits do not
+    /// depend on it.
+    fn is_few(&self) -> bool {
+        !self.depthwise && self.batch_size * self.output[0] * self.output[1] <= 64
+    }
+
     /// The convolution.
     fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
         if self.suits_winograd() {
@@ -129,6 +136,19 @@ impl Case {
                 weight_taps: taps,
             };
             return self.depthwise(x, weight, Some(bias), &layout, &[pass]);
+        }
+        if self.is_few() {
+            let pixels = self.output[0] * self.output[1];
+            let mut output = output(self.batch_size * self.channels_out * pixels);
+            Few {
+                source: x,
+                layout: &layout,
+                weight,
+                bias,
+                size: self.output,
+            }
+            .run(&mut output);
+            return output;
         }
         let packed = PackedWeight::new(
             weight,

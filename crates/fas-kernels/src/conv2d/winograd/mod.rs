@@ -29,10 +29,11 @@ pub(super) use self::weight::Weight;
 
 /// Tiles of a batch up to which tasks are split by output channels.
 const FEW_TILES: usize = 128;
-/// Tiles that are in work at once, and input channels whose transforms are: of tiles of 4x4 they are 0.6 MB, and at
-/// each place 16 kB. More leave the caches, with fewer tiles the weights are read too often.
+/// Tiles that are in work at once: more leave the caches, with fewer the weights are read too often.
 const BLOCK_TILES: usize = 64;
-const BLOCK_CHANNELS: usize = 64;
+/// Floats of their transforms, for a third of a second-level cache of 2 MB: those of 64 input channels with tiles of
+/// 4x4, at each place 16 kB.
+const BLOCK_FLOATS: usize = 36 * 64 * BLOCK_TILES;
 /// Floats of the transformed weights of a group of output channels, where a task makes its own.
 const GROUP_FLOATS: usize = 128 * 1024;
 /// Lanes of the widest vector.
@@ -240,24 +241,18 @@ impl Task<'_> {
         let [_, channels_in] = self.operands.weight.channels();
         let columns = self.operands.size[1].div_ceil(M);
         let rows = self.images.len() * self.rows.len();
-        // A single row of many tiles is worked on in parts.
+        // A single row of many tiles is worked on in parts, unless each would make the weights.
         let step = match rows {
-            1 => columns.min(BLOCK_TILES),
+            1 if self.weight.is_some() => columns.min(BLOCK_TILES),
             _ => columns,
         };
         // With room for the nonsense beyond the last tile that whole vectors write.
         let stride = ((rows - 1) * step + step.next_multiple_of(LANES)).next_multiple_of(LANES);
         let channels = self.channels.clone();
-        // Weights that the task makes itself are made once.
-        let (depth, group) = match self.weight {
-            Some(_) => (channels_in.min(BLOCK_CHANNELS), channels.len()),
-            None => {
-                let group = (GROUP_FLOATS / (N * N * channels_in) / R * R).max(R);
-                (channels_in, group.min(channels.len()))
-            }
-        };
+        let depth = (BLOCK_FLOATS / (N * N * stride)).clamp(1, channels_in);
+        let group = (GROUP_FLOATS / (N * N * depth) / R * R).max(R);
         let mut inputs = Places::new(N * N, depth, stride);
-        let mut products = Places::new(N * N, group, stride);
+        let mut products = Places::new(N * N, channels.len(), stride);
         let mut phases = Phases::<M, N>::new(self.rows.len(), step);
         let mut finite = true;
         for first in (0..columns).step_by(step) {
@@ -268,38 +263,26 @@ impl Task<'_> {
             };
             let tiles = block.images.len() * block.image_tiles();
             for first in (0..channels_in).step_by(depth) {
-                let channels_in = first..channels_in.min(first + depth);
-                let from = channels_in.clone();
-                self.transform_inputs::<S, F, M, N>(simd, &block, from, &mut phases, &mut inputs);
-                if let Some(weight) = self.weight {
-                    let product = Product {
-                        inputs: &inputs,
-                        tiles,
-                        weight,
-                        channels_in,
-                        channels_out: channels.clone(),
-                    };
-                    product.run::<S, N, R>(simd, &mut products);
-                    continue;
-                }
+                let from = first..channels_in.min(first + depth);
+                let read = from.clone();
+                self.transform_inputs::<S, F, M, N>(simd, &block, read, &mut phases, &mut inputs);
                 for first in channels.clone().step_by(group) {
                     let group = first..channels.end.min(first + group);
-                    let weight = &self.operands.weight;
+                    let own = self.weight.is_none().then(|| {
+                        let weight = &self.operands.weight;
+                        TransformedWeight::part::<R>(weight, self.form, group.clone(), from.clone())
+                    });
                     let product = Product {
                         inputs: &inputs,
                         tiles,
-                        weight: &TransformedWeight::part::<R>(weight, self.form, group.clone()),
-                        channels_in: channels_in.clone(),
-                        channels_out: group.clone(),
+                        weight: self.weight.or(own.as_ref()).expect("one of the two"),
+                        channels_in: from.clone(),
+                        channels_out: group,
                     };
-                    product.run::<S, N, R>(simd, &mut products);
-                    finite &= self.transform_outputs::<S, F, M, N>(simd, &block, &products, group);
+                    product.run::<S, N, R>(simd, &mut products, channels.start);
                 }
             }
-            if self.weight.is_some() {
-                let channels = channels.clone();
-                finite &= self.transform_outputs::<S, F, M, N>(simd, &block, &products, channels);
-            }
+            finite &= self.transform_outputs::<S, F, M, N>(simd, &block, &products);
         }
         finite
     }
@@ -334,13 +317,12 @@ impl Task<'_> {
         simd: S,
         block: &Block,
         products: &Places,
-        channels: Range<usize>,
     ) -> bool {
         let mut finite = true;
         for image in 0..block.images.len() {
-            for (p, c) in channels.clone().enumerate() {
+            for (p, c) in self.channels.clone().enumerate() {
                 let bias = self.operands.bias.map_or(0.0, |bias| bias[c]);
-                let at = image * self.channels.len() + c - self.channels.start;
+                let at = image * self.channels.len() + p;
                 let tile = image * block.image_tiles();
                 finite &= OutputRows {
                     products: &products.values[p * products.stride + tile..],
@@ -368,9 +350,15 @@ struct Product<'a> {
 }
 
 impl Product<'_> {
-    /// Adds them to `products` of the output channels alone, or begins them with the first input channel.
+    /// Adds them to `products`, those of the output channels from `first` on, or begins them with the first input
+    /// channel.
     #[inline(always)]
-    fn run<S: Simd, const N: usize, const R: usize>(&self, simd: S, products: &mut Places) {
+    fn run<S: Simd, const N: usize, const R: usize>(
+        &self,
+        simd: S,
+        products: &mut Places,
+        first: usize,
+    ) {
         let Self {
             inputs,
             tiles,
@@ -389,11 +377,12 @@ impl Product<'_> {
                 columns: tiles.next_multiple_of(S::F32_LANES),
                 stride,
             };
-            let products = &mut products.values[place * products.place..];
+            let at = place * products.place + (channels_out.start - first) * stride;
+            let products = &mut products.values[at..];
             let panels = products[..channels_out.len() * stride].chunks_mut(R * stride);
             for (p, products) in panels.enumerate() {
-                let left = weight.panel::<R>(channels_out.start + p * R, place);
-                let left = &left[channels_in.clone()];
+                let channel = channels_out.start + p * R;
+                let left = weight.panel::<R>(channel, place, channels_in.clone());
                 panel::<S, R>(
                     simd,
                     left.len(),

@@ -16,16 +16,16 @@ pub(super) struct TransformedWeight {
     data: Scratch,
     /// First output channel.
     first: usize,
-    channels_in: usize,
+    channels_in: Range<usize>,
     stride: usize,
 }
 
 impl TransformedWeight {
     /// Transforms all weights, in parallel.
     pub(super) fn new(weight: &Weight<'_>, form: Form) -> Self {
-        let [channels_out, _] = weight.channels();
+        let [channels_out, channels_in] = weight.channels();
         let rows = product::panel_rows();
-        let mut transformed = Self::empty(weight, form, 0..channels_out, rows);
+        let mut transformed = Self::empty(form, 0..channels_out, 0..channels_in, rows);
         let stride = transformed.stride;
         transformed.data[..channels_out.div_ceil(rows) * stride]
             .par_chunks_mut(stride)
@@ -34,43 +34,45 @@ impl TransformedWeight {
                 product::dispatch(PanelWeight {
                     weight,
                     form,
-                    channels: p * rows..channels_out,
+                    channels_out: p * rows..channels_out,
+                    channels_in: 0..channels_in,
                     output,
                 });
             });
         transformed
     }
 
-    /// Transforms the weights of some output channels, on this thread.
+    /// Transforms the weights between some channels, on this thread.
     pub(super) fn part<const R: usize>(
         weight: &Weight<'_>,
         form: Form,
-        channels: Range<usize>,
+        channels_out: Range<usize>,
+        channels_in: Range<usize>,
     ) -> Self {
-        let mut transformed = Self::empty(weight, form, channels.clone(), R);
-        let stride = transformed.stride;
-        for (p, output) in transformed
-            .data
-            .chunks_exact_mut(stride)
-            .take(channels.len().div_ceil(R))
-            .enumerate()
-        {
+        let mut transformed = Self::empty(form, channels_out.clone(), channels_in.clone(), R);
+        let panels = transformed.data.chunks_exact_mut(transformed.stride);
+        for (first, output) in channels_out.clone().step_by(R).zip(panels) {
             product::dispatch(PanelWeight {
                 weight,
                 form,
-                channels: channels.start + p * R..channels.end,
+                channels_out: first..channels_out.end,
+                channels_in: channels_in.clone(),
                 output,
             });
         }
         transformed
     }
 
-    fn empty(weight: &Weight<'_>, form: Form, channels: Range<usize>, rows: usize) -> Self {
-        let [_, channels_in] = weight.channels();
-        let stride = form.places() * channels_in * rows + LANES;
+    fn empty(
+        form: Form,
+        channels_out: Range<usize>,
+        channels_in: Range<usize>,
+        rows: usize,
+    ) -> Self {
+        let stride = form.places() * channels_in.len() * rows + LANES;
         Self {
-            data: Scratch::new(channels.len().div_ceil(rows) * stride),
-            first: channels.start,
+            data: Scratch::new(channels_out.len().div_ceil(rows) * stride),
+            first: channels_out.start,
             channels_in,
             stride,
         }
@@ -78,10 +80,17 @@ impl TransformedWeight {
 
     /// Weights at `place` of the panel that starts with `channel`, `[channels_in][R]`.
     #[inline(always)]
-    pub(super) fn panel<const R: usize>(&self, channel: usize, place: usize) -> &[[f32; R]] {
-        let at = (channel - self.first) / R * self.stride;
-        let len = self.channels_in * R;
-        self.data[at + place * len..][..len].as_chunks().0
+    pub(super) fn panel<const R: usize>(
+        &self,
+        channel: usize,
+        place: usize,
+        channels_in: Range<usize>,
+    ) -> &[[f32; R]] {
+        let panel = (channel - self.first) / R * self.stride;
+        let first = place * self.channels_in.len() + channels_in.start - self.channels_in.start;
+        self.data[panel + first * R..][..channels_in.len() * R]
+            .as_chunks()
+            .0
     }
 }
 
@@ -125,7 +134,8 @@ struct PanelWeight<'a> {
     weight: &'a Weight<'a>,
     form: Form,
     /// From the panel's first on.
-    channels: Range<usize>,
+    channels_out: Range<usize>,
+    channels_in: Range<usize>,
     /// `[place][channels_in][row]`
     output: &'a mut [f32],
 }
@@ -149,17 +159,15 @@ impl PanelWeight<'_> {
         simd: S,
     ) {
         let zero = simd.splat_f32s(0.0);
-        let [_, channels_in] = self.weight.channels();
-        let rows = R.min(self.channels.len());
-        let len = channels_in * R;
+        let rows = R.min(self.channels_out.len());
+        let len = self.channels_in.len() * R;
         for first in (0..len).step_by(S::F32_LANES) {
             let count = S::F32_LANES.min(len - first);
             let mut taps = [[0.0; LANES]; 9];
             for lane in 0..count {
                 let (from, row) = ((first + lane) / R, (first + lane) % R);
-                let kernel = self
-                    .weight
-                    .taps(self.channels.start + row.min(rows - 1), from);
+                let channel = self.channels_out.start + row.min(rows - 1);
+                let kernel = self.weight.taps(channel, self.channels_in.start + from);
                 if self.weight.turned {
                     for (tap, value) in taps.iter_mut().rev().zip(kernel) {
                         tap[lane] = *value;
