@@ -88,7 +88,7 @@ fn an_image_does_not_depend_on_its_batch() {
 }
 
 /// Sizes that Winograd's transform serves: odd ones, several images a block, tails of every kind.
-const WINOGRAD: [(usize, [usize; 2], [usize; 2]); 15] = [
+const WINOGRAD: [(usize, [usize; 2], [usize; 2]); 17] = [
     (2, [16, 16], [8, 8]),
     (9, [20, 50], [4, 4]),
     (1, [33, 17], [13, 11]),
@@ -104,6 +104,8 @@ const WINOGRAD: [(usize, [usize; 2], [usize; 2]); 15] = [
     (5, [17, 40], [46, 46]),
     (2, [150, 20], [24, 34]),
     (1, [80, 20], [9, 300]),
+    (8, [20, 17], [6, 12]),
+    (9, [33, 16], [12, 6]),
 ];
 
 /// Maps of so many pixels have tiles of 4x4.

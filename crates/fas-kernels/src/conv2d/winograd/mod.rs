@@ -246,8 +246,14 @@ impl Task<'_> {
             1 if self.weight.is_some() => columns.min(BLOCK_TILES),
             _ => columns,
         };
-        // With room for the nonsense beyond the last tile that whole vectors write.
-        let stride = ((rows - 1) * step + step.next_multiple_of(LANES)).next_multiple_of(LANES);
+        // With room for the nonsense beyond the last tile that whole vectors write, of a row of tiles or, where
+        // they follow each other without a gap, of an image.
+        let line = match step {
+            0..LANES => self.rows.len() * step,
+            _ => step,
+        };
+        let last_line = rows * step - line;
+        let stride = (last_line + line.next_multiple_of(LANES)).next_multiple_of(LANES);
         let channels = self.channels.clone();
         let depth = (BLOCK_FLOATS / (N * N * stride)).clamp(1, channels_in);
         let group = (GROUP_FLOATS / (N * N * depth) / R * R).max(R);
