@@ -108,11 +108,14 @@ def main():
     parser.add_argument("--turns", default=5, type=int, help="turns of either side (5)")
     parser.add_argument("--turn-s", default=0.3, type=float, help="aim of a turn's length in seconds (0.3)")
     parser.add_argument("--threads", default=2, type=int, help="threads of either side (2); rq_loss has 1")
-    parser.add_argument("rows", nargs="*", default=[row for row in ROWS if row != "edit"], choices=ROWS)
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS)}; all but edit")
     arguments = parser.parse_args()
+    for name in arguments.rows:
+        if name not in ROWS:
+            parser.error(f"no row {name}; there are {', '.join(ROWS)}")
     print(f"threads: {arguments.threads}, turns: {arguments.turns}")
     print(f"{'row':16} {'peer ms':>10} {'ours ms':>10} {'ratio':>6}  {'spread':12}  {'memory, GB':>13}  difference")
-    for name in arguments.rows:
+    for name in arguments.rows or [row for row in ROWS if row != "edit"]:
         compare(name, arguments)
 
 
