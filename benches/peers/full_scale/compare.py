@@ -38,6 +38,7 @@ TOLERANCE = 1e-3
 class Side:
     def __init__(self, *command, threads):
         environment = dict(os.environ, RAYON_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads))
+        environment.setdefault("MIMALLOC_PURGE_DELAY", "100")  # as .cargo/config.toml has it for `cargo run`
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=pipe, stdout=pipe, text=True, bufsize=1, env=environment
