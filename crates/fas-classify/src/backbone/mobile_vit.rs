@@ -336,8 +336,8 @@ fn unfold(map: Tensor<4>) -> Tensor<3> {
 
 /// The way back from [`unfold`].
 fn fold(tokens: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
-    let [conv2d_batch_norm, _, channels] = tokens.dims();
-    let batch_size = conv2d_batch_norm / (PATCH * PATCH);
+    let [folded, _, channels] = tokens.dims();
+    let batch_size = folded / (PATCH * PATCH);
     let (rows, columns) = (height / PATCH, width / PATCH);
     tokens
         .reshape([batch_size, PATCH, PATCH, rows, columns, channels])
