@@ -110,6 +110,29 @@ pub(crate) fn panel<S: Simd, const M: usize>(
     }
 }
 
+/// A [`panel`] whose left matrix is packed, column by column.
+#[inline(always)]
+pub(crate) fn packed_panel<S: Simd, const M: usize>(
+    simd: S,
+    left: &[[f32; M]],
+    right: Columns<'_>,
+    output: &mut [f32],
+    stride: usize,
+    start: Start<M>,
+) {
+    let rows = M.min(output.len() / stride);
+    panel::<S, M>(
+        simd,
+        left.len(),
+        |k| left[k],
+        right,
+        output,
+        stride,
+        rows,
+        start,
+    );
+}
+
 /// `V` vectors of the columns of a [`panel`].
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // as above

@@ -12,7 +12,9 @@ use super::pack::{KEYS, QUERIES, Rows, transposed};
 use super::{gradient, reference};
 use crate::buffer::{all_f32, dims, read, tensor};
 use crate::exp::exp;
-use crate::product::{self, Columns, FEW_ROWS, PanelTask, ROWS, Start, panel, rows_of};
+use crate::product::{
+    self, Columns, FEW_ROWS, PanelTask, ROWS, Start, packed_panel, panel, rows_of,
+};
 use crate::simd::Width;
 use crate::softmax::flex::largest;
 
@@ -179,16 +181,7 @@ impl PanelTask for ForwardTask<'_> {
             let blocks = scores.chunks_exact_mut(M * KEYS);
             for (left, scores) in self.panels.chunks_exact(M * channels).zip(blocks) {
                 let left = left.as_chunks::<M>().0;
-                panel::<S, M>(
-                    simd,
-                    channels,
-                    |k| left[k],
-                    right,
-                    scores,
-                    KEYS,
-                    M,
-                    Start::Zero,
-                );
+                packed_panel::<S, M>(simd, left, right, scores, KEYS, Start::Zero);
             }
             let lines = scores.chunks_exact_mut(KEYS).zip(&mut state);
             for ((line, state), factor) in lines.zip(&mut factors).take(rows) {

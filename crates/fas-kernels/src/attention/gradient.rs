@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::flex::{Sizes, panel_rows};
 use super::pack::{KEYS, QUERIES, Rows, transposed};
 use crate::exp::exp;
-use crate::product::{self, Columns, PanelTask, Start, panel, rows_of};
+use crate::product::{self, Columns, PanelTask, Start, packed_panel, panel, rows_of};
 use crate::scratch::Scratch;
 use crate::simd::Width;
 
@@ -204,16 +204,7 @@ impl PanelTask for GradientTask<'_> {
                     let panels = panels[first * channels..].chunks_exact(M * channels);
                     for (left, output) in panels.zip(output.chunks_exact_mut(M * KEYS)) {
                         let left = left.as_chunks::<M>().0;
-                        panel::<S, M>(
-                            simd,
-                            channels,
-                            |k| left[k],
-                            right,
-                            output,
-                            KEYS,
-                            M,
-                            Start::Zero,
-                        );
+                        packed_panel::<S, M>(simd, left, right, output, KEYS, Start::Zero);
                     }
                 }
                 let lines = weights.chunks_exact_mut(KEYS);

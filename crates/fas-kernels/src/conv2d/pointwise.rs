@@ -7,7 +7,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use crate::product::{self, Columns, PanelTask, Start, pack, panel};
+use crate::product::{self, Columns, PanelTask, Start, pack, packed_panel};
 use crate::scratch::Scratch;
 
 /// Pixels of a block.
@@ -109,16 +109,7 @@ impl PanelTask for Task<'_> {
             let panels = self.weight.chunks_exact(channels_in * R);
             for (products, weight) in products[..len].chunks_exact_mut(R * BLOCK).zip(panels) {
                 let left = &weight.as_chunks::<R>().0[channels.clone()];
-                panel::<S, R>(
-                    simd,
-                    left.len(),
-                    |k| left[k],
-                    right,
-                    products,
-                    BLOCK,
-                    R,
-                    start,
-                );
+                packed_panel::<S, R>(simd, left, right, products, BLOCK, start);
             }
         }
         let lines = products.chunks_exact(BLOCK).zip(bias);

@@ -21,7 +21,7 @@ use self::phases::Phases;
 use self::transform::{Four, Minimal, Two};
 use self::weight::TransformedWeight;
 use super::layout::copy_rows;
-use crate::product::{self, Columns, PanelTask, ROWS, Start, panel};
+use crate::product::{self, Columns, PanelTask, ROWS, Start, packed_panel};
 use crate::scratch::Scratch;
 
 pub(super) use self::gradient::KernelGradient;
@@ -389,16 +389,7 @@ impl Product<'_> {
             for (p, products) in panels.enumerate() {
                 let channel = channels_out.start + p * R;
                 let left = weight.panel::<R>(channel, place, channels_in.clone());
-                panel::<S, R>(
-                    simd,
-                    left.len(),
-                    |k| left[k],
-                    right,
-                    products,
-                    stride,
-                    products.len() / stride,
-                    start,
-                );
+                packed_panel::<S, R>(simd, left, right, products, stride, start);
             }
         }
     }
