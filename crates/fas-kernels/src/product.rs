@@ -1,5 +1,6 @@
 //! Small matrix products, the parts of attention and of Winograd's convolution.
 
+use prefetch_index::prefetch_index;
 use pulp::{Simd, WithSimd};
 
 use crate::scratch::Scratch;
@@ -110,21 +111,26 @@ pub(crate) fn panel<S: Simd, const M: usize>(
     }
 }
 
-/// A [`panel`] whose left matrix is packed, column by column.
+/// A [`panel`] whose left matrix is packed, column by column. `next` is that of the product after this one: it is
+/// called into the first-level cache meanwhile, for what lies beyond the second level comes too late on demand.
 #[inline(always)]
 pub(crate) fn packed_panel<S: Simd, const M: usize>(
     simd: S,
     left: &[[f32; M]],
+    next: &[[f32; M]],
     right: Columns<'_>,
     output: &mut [f32],
     stride: usize,
     start: Start<M>,
 ) {
-    let rows = M.min(output.len() / stride);
+    let rows = M.min(output.len().div_ceil(stride));
     panel::<S, M>(
         simd,
         left.len(),
-        |k| left[k],
+        |k| {
+            prefetch_index(next, k);
+            left[k]
+        },
         right,
         output,
         stride,

@@ -4,6 +4,7 @@
 //! takes longer than to multiply. Every output is the same chain of products as [`Gather`](super::gather::Gather)
 //! makes.
 
+use prefetch_index::prefetch_index;
 use pulp::Simd;
 use rayon::prelude::*;
 
@@ -66,7 +67,8 @@ impl Few<'_> {
         let taps = self.layout.taps.len();
         let [height, width] = self.size;
         let mut columns = Scratch::new(len * stride);
-        for (k, line) in columns.chunks_exact_mut(stride).take(len).enumerate() {
+        let lines = columns[..len * stride].par_chunks_exact_mut(stride);
+        lines.enumerate().with_min_len(64).for_each(|(k, line)| {
             let (channel, tap) = (k / taps, self.layout.taps[k % taps]);
             for image in 0..batch_size {
                 let plane = (image * len / taps + channel) * self.layout.plane + tap;
@@ -77,7 +79,7 @@ impl Few<'_> {
                 }
             }
             line[batch_size * height * width..].fill(0.0);
-        }
+        });
         columns
     }
 }
@@ -110,7 +112,11 @@ impl PanelTask for Panel<'_> {
         panel::<S, R>(
             simd,
             len,
-            |k| core::array::from_fn(|r| left[r][k]),
+            |k| {
+                // The next panel's weights, which follow this one's.
+                prefetch_index(weight, (self.first + R) * len + R * k);
+                core::array::from_fn(|r| left[r][k])
+            },
             self.columns,
             self.products,
             stride,

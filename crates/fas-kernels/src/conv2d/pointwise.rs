@@ -109,7 +109,7 @@ impl PanelTask for Task<'_> {
             let panels = self.weight.chunks_exact(channels_in * R);
             for (products, weight) in products[..len].chunks_exact_mut(R * BLOCK).zip(panels) {
                 let left = &weight.as_chunks::<R>().0[channels.clone()];
-                packed_panel::<S, R>(simd, left, right, products, BLOCK, start);
+                packed_panel::<S, R>(simd, left, left, right, products, BLOCK, start);
             }
         }
         let lines = products.chunks_exact(BLOCK).zip(bias);

@@ -388,8 +388,14 @@ impl Product<'_> {
             let panels = products[..channels_out.len() * stride].chunks_mut(R * stride);
             for (p, products) in panels.enumerate() {
                 let channel = channels_out.start + p * R;
-                let left = weight.panel::<R>(channel, place, channels_in.clone());
-                packed_panel::<S, R>(simd, left, right, products, stride, start);
+                let left = |channel| weight.panel::<R>(channel, place, channels_in.clone());
+                let next = if channel + R < channels_out.end {
+                    left(channel + R)
+                } else {
+                    let place = (place + 1) % (N * N);
+                    weight.panel::<R>(channels_out.start, place, channels_in.clone())
+                };
+                packed_panel::<S, R>(simd, left(channel), next, right, products, stride, start);
             }
         }
     }
