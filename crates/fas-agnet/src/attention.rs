@@ -20,6 +20,12 @@ pub(crate) fn linear(from: usize, to: usize, device: &Device) -> Linear {
     layer
 }
 
+/// `layer` over tokens.
+pub(crate) fn project(layer: &Linear, tokens: Tensor<3>) -> Tensor<3> {
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    fas_kernels::linear(tokens, layer.weight.val(), bias)
+}
+
 /// Configuration to create a [`MultiHeadAttention`] with [`init`](MultiHeadAttentionConfig::init).
 #[derive(Config, Debug)]
 pub struct MultiHeadAttentionConfig {
@@ -87,15 +93,15 @@ impl MultiHeadAttention {
                 .swap_dims(1, 2)
         };
         let attended = fas_kernels::attention(
-            heads(self.query.forward(tokens)),
-            heads(self.key.forward(context.clone())),
-            heads(self.value.forward(context)),
+            heads(project(&self.query, tokens)),
+            heads(project(&self.key, context.clone())),
+            heads(project(&self.value, context)),
             1.0 / (channels as f64).sqrt(),
         );
         let joined = attended
             .swap_dims(1, 2)
             .reshape([batch_size, queries, width]);
-        self.output.forward(joined)
+        project(&self.output, joined)
     }
 }
 

@@ -7,10 +7,10 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor};
-use fas_kernels::{GeluForm, gelu};
+use fas_kernels::{GeluForm, add, gelu};
 
 use crate::VitConfig;
-use crate::attention::{MultiHeadAttention, MultiHeadAttentionConfig, linear};
+use crate::attention::{MultiHeadAttention, MultiHeadAttentionConfig, linear, project};
 
 /// Cross-attention to the tokens of the cue, with its own norm; zero at the start.
 #[derive(Module, Debug)]
@@ -75,12 +75,12 @@ impl TransformerBlock {
     /// Panics if there is a cue and no cross-attention.
     pub fn forward(&self, tokens: Tensor<3>, cue: Option<Tensor<3>>) -> Tensor<3> {
         let normed = self.norm_attention.forward(tokens.clone());
-        let mut tokens = tokens + self.attention.forward(normed.clone(), normed);
+        let mut tokens = add(tokens, self.attention.forward(normed.clone(), normed));
         if let Some(cue) = cue {
             let layer = self.cue.as_ref().expect("a cue needs VitConfig::cue_width");
-            tokens = tokens.clone() + layer.forward(tokens, cue);
+            tokens = add(tokens.clone(), layer.forward(tokens, cue));
         }
-        let hidden = self.mlp_in.forward(self.norm_mlp.forward(tokens.clone()));
-        tokens + self.mlp_out.forward(gelu(hidden, GeluForm::Erf))
+        let hidden = project(&self.mlp_in, self.norm_mlp.forward(tokens.clone()));
+        add(tokens, project(&self.mlp_out, gelu(hidden, GeluForm::Erf)))
     }
 }

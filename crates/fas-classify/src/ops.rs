@@ -21,6 +21,12 @@ fn options(conv: &Conv2d) -> ConvOptions<2> {
     ConvOptions::new(conv.stride, padding, [1, 1], conv.groups)
 }
 
+/// A linear layer over the tokens of a transformer.
+pub(crate) fn project(layer: &Linear, tokens: Tensor<3>) -> Tensor<3> {
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    fas_kernels::linear(tokens, layer.weight.val(), bias)
+}
+
 /// `norm(conv(input))`, of a convolution without bias.
 pub(crate) fn conv2d_batch_norm(conv: &Conv2d, norm: &BatchNorm, input: Tensor<4>) -> Tensor<4> {
     let device = input.device();

@@ -42,19 +42,11 @@ pub(crate) fn group_norm_layer(
         .init(device)
 }
 
-/// A linear layer over the last axis of `[batch_size, tokens, channels]`, as one matrix product.
-pub(crate) fn linear(layer: &Linear, input: Tensor<3>) -> Tensor<3> {
-    let [batch_size, tokens, channels] = input.dims();
-    let flat = linear_rows(layer, input.reshape([batch_size * tokens, channels]));
-    let width = flat.dims()[1];
-    flat.reshape([batch_size, tokens, width])
-}
-
-/// A linear layer over `[rows, channels]`.
-pub(crate) fn linear_rows(layer: &Linear, input: Tensor<2>) -> Tensor<2> {
+/// A linear layer over the last axis.
+pub(crate) fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
     let weight = widened(layer.weight.val(), &input);
     let bias = layer.bias.as_ref().map(|bias| bias.val());
-    burn::tensor::module::linear(input, weight, bias)
+    fas_kernels::linear(input, weight, bias)
 }
 
 /// `weight` in the type of `like`: weights may be kept in 16 bits.

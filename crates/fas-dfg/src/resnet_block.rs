@@ -10,7 +10,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::ops::{conv2d, group_norm, group_norm_layer, linear_rows};
+use crate::ops::{conv2d, group_norm, group_norm_layer, linear};
 use crate::resample::conv3x3;
 
 /// Configuration to create a [`ResnetBlock`] with [`init`](ResnetBlockConfig::init).
@@ -82,7 +82,7 @@ impl ResnetBlock {
         match (&self.time_emb_proj, time) {
             (Some(projection), Some(time)) => {
                 let [batch_size, channels, ..] = hidden.dims();
-                let shift = linear_rows(projection, time.clone());
+                let shift = linear(projection, time.clone());
                 hidden = hidden + shift.reshape([batch_size, channels, 1, 1]);
             }
             (None, None) => {}

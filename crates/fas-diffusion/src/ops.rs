@@ -3,7 +3,7 @@
 //! type compute in it.
 
 use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, GroupNorm};
+use burn::nn::{BatchNorm, GroupNorm, Linear};
 use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
 use fas_kernels::GroupNormOptions;
@@ -20,6 +20,12 @@ pub(crate) fn conv2d(conv: &Conv2d, input: Tensor<4>) -> Tensor<4> {
 fn options(conv: &Conv2d) -> ConvOptions<2> {
     let padding = [conv.weight.dims()[2] / 2; 2];
     ConvOptions::new(conv.stride, padding, [1, 1], 1)
+}
+
+/// A linear layer over the last axis.
+pub(crate) fn project<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    fas_kernels::linear(input, layer.weight.val(), bias)
 }
 
 /// `norm(conv(input))`, of a convolution without bias.

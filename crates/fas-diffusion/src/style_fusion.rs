@@ -11,7 +11,7 @@ use burn::nn::{LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, assert_shape, s};
 use fas_kernels::{PatchMoments, PatchOptions, add, modulate_by_grids, patch_moments, softmax};
 
-use crate::ops::{conv2d, group_norm};
+use crate::ops::{conv2d, group_norm, project};
 use crate::patch_statistics::{GlobalToken, Upsampling, grid_side, upsampling_axis};
 use crate::precision::{like, widened};
 
@@ -205,8 +205,8 @@ impl StatisticAttention {
     fn keys_values(&self, style: Tensor<3>) -> KeysValues {
         match self.matching {
             StatisticMatching::Attention => KeysValues {
-                keys: self.key.forward(style.clone()),
-                values: self.value.forward(style),
+                keys: project(&self.key, style.clone()),
+                values: project(&self.value, style),
             },
             StatisticMatching::SamePlace => KeysValues {
                 keys: style.clone(),
@@ -228,13 +228,13 @@ impl StatisticAttention {
 
     fn attended(&self, x: Tensor<3>, style: &KeysValues) -> Tensor<3> {
         let channels = x.dims()[2];
-        let query = self.query.forward(x);
+        let query = project(&self.query, x);
         // Not `fas_kernels::attention`: a few dozen tokens make no large score matrix, and scores that
         // are computed again leave small gradients of the keys' bias, which are zero, less exact.
         let keys = style.keys.clone().swap_dims(1, 2);
         let scores = query.matmul(keys) / (channels as f64).sqrt();
         let attended = softmax(scores, 2).matmul(style.values.clone());
-        self.output.forward(attended)
+        project(&self.output, attended)
     }
 }
 

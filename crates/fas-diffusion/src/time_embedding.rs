@@ -8,6 +8,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
 
+use crate::ops::project;
+
 /// Configuration to create a [`TimeEmbedding`] with [`init`](TimeEmbeddingConfig::init).
 #[derive(Config, Debug)]
 pub struct TimeEmbeddingConfig {
@@ -63,7 +65,7 @@ impl TimeEmbedding {
     /// - output: `[batch_size, embed_channels]`
     pub fn forward(&self, timesteps: Tensor<1, Int>) -> Tensor<2> {
         let code = self.sinusoid(timesteps);
-        self.linear_2.forward(silu(self.linear_1.forward(code)))
+        project(&self.linear_2, silu(project(&self.linear_1, code)))
     }
 
     fn sinusoid(&self, timesteps: Tensor<1, Int>) -> Tensor<2> {

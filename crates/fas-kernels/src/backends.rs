@@ -9,8 +9,8 @@ use crate::gelu::GeluForm;
 use crate::group_norm::GroupNormOptions;
 use crate::patch_moments::PatchOptions;
 use crate::{
-    attention, conv2d, gelu, group_norm, join, modulation, patch_moments, pool, resample, silu,
-    softmax,
+    attention, conv2d, gelu, group_norm, join, linear, modulation, patch_moments, pool, resample,
+    silu, softmax,
 };
 
 /// The forward convolution is Burn's own, see `conv2d::cube`.
@@ -220,6 +220,14 @@ impl KernelOps for burn::backend::Flex {
         modulation::flex::gradients(x, gradient, scale, scale_axis, shift_axis)
     }
 
+    fn linear_layer(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::flex::forward(x, weight, bias)
+    }
+
     fn add_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         join::flex::add(a, b)
     }
@@ -315,6 +323,14 @@ impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
 
     fn halve_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
         resample::autodiff::halve::<B, C>(x, factor)
+    }
+
+    fn linear_layer(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::autodiff::linear::<B, C>(x, weight, bias)
     }
 
     fn add_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {

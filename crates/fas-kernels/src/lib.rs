@@ -34,6 +34,7 @@ mod group_norm;
 #[cfg(any(feature = "_cubecl", feature = "flex"))]
 mod half;
 mod join;
+mod linear;
 mod modulation;
 mod ops;
 mod patch_moments;
@@ -54,6 +55,7 @@ pub use conv2d::{conv2d, conv2d_batch_norm};
 pub use gelu::{GeluForm, gelu};
 pub use group_norm::{GroupNormOptions, group_norm};
 pub use join::{add, concat_channels};
+pub use linear::linear;
 pub use modulation::modulate_by_grids;
 pub use ops::KernelOps;
 pub use patch_moments::{PatchMoments, PatchOptions, patch_moments};

@@ -173,6 +173,17 @@ pub trait KernelOps: Backend {
         modulation::reference::gradients::<Self>(x, gradient, scale, scale_axis, shift_axis)
     }
 
+    /// Linear layer, see [`crate::linear()`]; the input has one axis of rows, a missing bias is zeros.
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn linear_layer(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        <Self as ModuleOps<Self>>::linear(x, weight, Some(bias))
+    }
+
     /// Sum of two tensors of one shape, see [`crate::add()`].
     #[allow(unused_variables)]
     #[fusion(default)]

@@ -11,10 +11,10 @@ use burn::nn::{BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
-use fas_kernels::{attention, silu};
+use fas_kernels::{add, attention, silu};
 
 use crate::Backbone;
-use crate::ops::{conv2d, conv2d_batch_norm, convolution, linear};
+use crate::ops::{conv2d, conv2d_batch_norm, convolution, linear, project};
 
 /// Side of a patch, in pixels of the map.
 const PATCH: usize = 2;
@@ -191,7 +191,7 @@ impl InvertedResidual {
         let hidden = self.conv2_kxk.forward_silu(hidden);
         let output = self.conv3_1x1.forward(hidden);
         if self.shortcut {
-            output + input
+            add(output, input)
         } else {
             output
         }
@@ -210,9 +210,7 @@ impl Attention {
     fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
         let [batch_size, count, width] = tokens.dims();
         let head = width / self.num_heads;
-        let qkv = self
-            .qkv
-            .forward(tokens)
+        let qkv = project(&self.qkv, tokens)
             .reshape([batch_size, count, 3, self.num_heads, head])
             .permute([2, 0, 3, 1, 4]);
         let [query, key, value] = [0, 1, 2].map(|part| {
@@ -221,8 +219,8 @@ impl Attention {
                 .reshape([batch_size, self.num_heads, count, head])
         });
         let mixed = attention(query, key, value, (head as f64).powf(-0.5));
-        self.proj
-            .forward(mixed.swap_dims(1, 2).reshape([batch_size, count, width]))
+        let mixed = mixed.swap_dims(1, 2).reshape([batch_size, count, width]);
+        project(&self.proj, mixed)
     }
 }
 
@@ -261,9 +259,10 @@ impl TransformerLayer {
     }
 
     fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
-        let tokens = tokens.clone() + self.attn.forward(self.norm1.forward(tokens));
-        let hidden = silu(self.mlp.fc1.forward(self.norm2.forward(tokens.clone())));
-        tokens + self.mlp.fc2.forward(hidden)
+        let mixed = self.attn.forward(self.norm1.forward(tokens.clone()));
+        let tokens = add(tokens, mixed);
+        let hidden = silu(project(&self.mlp.fc1, self.norm2.forward(tokens.clone())));
+        add(tokens, project(&self.mlp.fc2, hidden))
     }
 }
 

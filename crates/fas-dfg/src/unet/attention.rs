@@ -5,7 +5,7 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use fas_kernels::{GeluForm, gelu};
+use fas_kernels::{GeluForm, add, gelu};
 
 use crate::ops::{linear, multi_head_attention};
 
@@ -113,10 +113,10 @@ impl TransformerBlock {
     /// - context: `[batch_size, context_tokens, context_channels]`
     pub(super) fn forward(&self, tokens: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
         let normed = self.norm1.forward(tokens.clone());
-        let tokens = tokens + self.attn1.forward(normed.clone(), normed);
+        let tokens = add(tokens, self.attn1.forward(normed.clone(), normed));
         let normed = self.norm2.forward(tokens.clone());
-        let tokens = tokens + self.attn2.forward(normed, context);
+        let tokens = add(tokens, self.attn2.forward(normed, context));
         let normed = self.norm3.forward(tokens.clone());
-        tokens + self.ff.forward(normed)
+        add(tokens, self.ff.forward(normed))
     }
 }
