@@ -10,7 +10,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use fas_benches::tensor;
 use fas_kernels::{
     GeluForm, GroupNormOptions, PatchOptions, add, attention, average_2x2, concat_channels, conv2d,
-    gelu, group_norm, modulate_by_grids, nearest_2x, patch_moments, silu, softmax,
+    gelu, group_norm, linear, modulate_by_grids, nearest_2x, patch_moments, silu, softmax,
 };
 
 /// Times `operation` on operands made by `operands`, forward and backward.
@@ -113,6 +113,20 @@ fn elementwise(c: &mut Criterion) {
     passes(c, "softmax", "4096x256", operand, |x| softmax(x, 1));
 }
 
+/// Layers of a transformer of width 384 for 8 images, and of a time embedding.
+fn linears(c: &mut Criterion) {
+    for [rows, from, to] in [[1576, 384, 1536], [1576, 1536, 384], [8, 512, 1024]] {
+        let operands = |device: &Device| {
+            let (x, weight) = (leaf([rows, from], device), leaf([from, to], device));
+            (x, weight, leaf([to], device))
+        };
+        let size = format!("{rows}x{from}x{to}");
+        passes(c, "linear", &size, operands, |(x, weight, bias)| {
+            linear(x, weight, Some(bias))
+        });
+    }
+}
+
 fn attentions(c: &mut Criterion) {
     for dims in [[8, 1024, 64], [8, 26, 64]] {
         let operands = |device: &Device| [(); 3].map(|()| leaf(dims, device));
@@ -179,6 +193,7 @@ criterion_group!(
     convolutions,
     normalisation,
     elementwise,
+    linears,
     attentions,
     maps,
     style_fusion
