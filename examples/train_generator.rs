@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use fas_data::TrainingPurpose;
 use fas_diffusion::training::{GeneratorTrainer, GeneratorTrainingConfig, TimestepFocus};
 use fas_diffusion::{Generator, GeneratorConfig};
@@ -74,12 +74,38 @@ struct Arguments {
     /// Seed of everything random.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// U-Net: of 32 or of 64 channels before the first halving.
+    #[arg(long, value_enum, default_value = "small")]
+    network: Network,
     /// What the U-Net is trained in; weights are 32 bits in each case.
     #[arg(long, value_enum, default_value = "full")]
     precision: PrecisionChoice,
     /// Backend.
     #[arg(long, value_enum, default_value = "flex")]
     device: DeviceChoice,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Network {
+    Small,
+    Wide,
+}
+
+impl Network {
+    fn config(self, num_styles: usize) -> GeneratorConfig {
+        match self {
+            Self::Small => GeneratorConfig::small(num_styles),
+            Self::Wide => GeneratorConfig::wide(num_styles),
+        }
+    }
+
+    /// For the model card.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Small => "fas-diffusion GeneratorConfig::small",
+            Self::Wide => "fas-diffusion GeneratorConfig::wide",
+        }
+    }
 }
 
 fn main() -> Result<(), String> {
@@ -105,7 +131,7 @@ fn main() -> Result<(), String> {
         started.elapsed().as_secs_f64()
     );
     let generator = train(&pool, &arguments, &device)?;
-    let architecture = "fas-diffusion GeneratorConfig::small".to_owned();
+    let architecture = arguments.network.name().to_owned();
     let card: HashMap<String, String> = [
         ("architecture", architecture),
         ("training_domains", arguments.domains.join(",")),
@@ -148,7 +174,7 @@ fn train(pool: &TripletPool, arguments: &Arguments, device: &Device) -> Result<G
     device.seed(arguments.seed);
     let mut generator = match &arguments.from {
         Some(path) => continued(path, pool, device)?,
-        None => GeneratorConfig::small(pool.styles().len()).init(device),
+        None => arguments.network.config(pool.styles().len()).init(device),
     };
     let config = GeneratorTrainingConfig::new(arguments.steps)
         .with_learning_rate(arguments.learning_rate)

@@ -54,6 +54,14 @@ impl GeneratorConfig {
             .with_prediction(Prediction::live_centred())
     }
 
+    /// [`small`](Self::small) with [`UNetConfig::wide`].
+    pub fn wide(num_styles: usize) -> Self {
+        Self {
+            unet: UNetConfig::wide(),
+            ..Self::small(num_styles)
+        }
+    }
+
     /// Initializes the networks on `device`.
     pub fn init(&self, device: &Device) -> Generator {
         let schedule = self.schedule.init();

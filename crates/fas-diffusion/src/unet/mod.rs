@@ -414,16 +414,21 @@ mod tests {
     }
 
     #[test]
-    fn small_network_fits_the_small_encoder() {
+    fn small_networks_fit_the_small_encoder() {
         let device = Device::default();
-        let unet = UNetConfig::small().init(&device);
-        let encoder = StyleEncoderConfig::small(3).init(&device);
-        let images = Tensor::<4>::zeros([2, 3, 64, 64], &device);
-        let condition = unet.condition(&encoder.features(images.clone()));
-        let timesteps = Tensor::<1, Int>::from_data([0, 999], &device);
-        let noise = unet.forward(images.clone(), images, timesteps, &condition);
-        assert_eq!(noise.dims(), [2, 3, 64, 64]);
-        assert!(unet.num_params() < 3_000_000, "{}", unet.num_params());
+        for (config, most_params) in [
+            (UNetConfig::small(), 3_000_000),
+            (UNetConfig::wide(), 4_000_000),
+        ] {
+            let unet = config.init(&device);
+            let encoder = StyleEncoderConfig::small(3).init(&device);
+            let images = Tensor::<4>::zeros([2, 3, 64, 64], &device);
+            let condition = unet.condition(&encoder.features(images.clone()));
+            let timesteps = Tensor::<1, Int>::from_data([0, 999], &device);
+            let noise = unet.forward(images.clone(), images, timesteps, &condition);
+            assert_eq!(noise.dims(), [2, 3, 64, 64]);
+            assert!(unet.num_params() < most_params, "{}", unet.num_params());
+        }
     }
 
     #[test]
