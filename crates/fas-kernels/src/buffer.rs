@@ -122,6 +122,26 @@ pub(crate) fn zeros(len: usize) -> Vec<f32> {
     values
 }
 
+/// Blocks of `rows` rows and `width` columns of a matrix whose rows have `len` values, each as its part of every
+/// row; those of the same rows follow each other. The last are smaller.
+pub(crate) fn blocks(
+    values: &mut [f32],
+    len: usize,
+    rows: usize,
+    width: usize,
+) -> Vec<Vec<&mut [f32]>> {
+    let across = len.div_ceil(width);
+    let mut blocks = Vec::new();
+    blocks.resize_with((values.len() / len).div_ceil(rows) * across, Vec::new);
+    for (r, row) in values.chunks_exact_mut(len).enumerate() {
+        let blocks: &mut [Vec<_>] = &mut blocks[r / rows * across..];
+        for (block, part) in blocks.iter_mut().zip(row.chunks_mut(width)) {
+            block.push(part);
+        }
+    }
+    blocks
+}
+
 /// Applies `f` to each `len` values of `tensor` and the `side_len` values of `side` that go with
 /// them; `f` overwrites its first slice. In place if nobody else holds the tensor.
 ///

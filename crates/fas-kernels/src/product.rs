@@ -111,10 +111,33 @@ pub(crate) fn panel<S: Simd, const M: usize>(
     }
 }
 
-/// A [`panel`] whose left matrix is packed, column by column. `next` is that of the product after this one: it is
-/// called into the first-level cache meanwhile, for what lies beyond the second level comes too late on demand.
+/// A [`panel`] whose left matrix is packed, column by column.
 #[inline(always)]
 pub(crate) fn packed_panel<S: Simd, const M: usize>(
+    simd: S,
+    left: &[[f32; M]],
+    right: Columns<'_>,
+    output: &mut [f32],
+    stride: usize,
+    start: Start<M>,
+) {
+    let rows = M.min(output.len().div_ceil(stride));
+    panel::<S, M>(
+        simd,
+        left.len(),
+        |k| left[k],
+        right,
+        output,
+        stride,
+        rows,
+        start,
+    );
+}
+
+/// A [`packed_panel`] that calls `next`, the left matrix of the product after it, into the first-level cache: what
+/// lies beyond the second level comes too late on demand.
+#[inline(always)]
+pub(crate) fn packed_panel_before<S: Simd, const M: usize>(
     simd: S,
     left: &[[f32; M]],
     next: &[[f32; M]],

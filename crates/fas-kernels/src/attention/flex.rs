@@ -181,7 +181,7 @@ impl PanelTask for ForwardTask<'_> {
             let blocks = scores.chunks_exact_mut(M * KEYS);
             for (left, scores) in self.panels.chunks_exact(M * channels).zip(blocks) {
                 let left = left.as_chunks::<M>().0;
-                packed_panel::<S, M>(simd, left, left, right, scores, KEYS, Start::Zero);
+                packed_panel::<S, M>(simd, left, right, scores, KEYS, Start::Zero);
             }
             let lines = scores.chunks_exact_mut(KEYS).zip(&mut state);
             for ((line, state), factor) in lines.zip(&mut factors).take(rows) {

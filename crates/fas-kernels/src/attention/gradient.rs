@@ -204,7 +204,7 @@ impl PanelTask for GradientTask<'_> {
                     let panels = panels[first * channels..].chunks_exact(M * channels);
                     for (left, output) in panels.zip(output.chunks_exact_mut(M * KEYS)) {
                         let left = left.as_chunks::<M>().0;
-                        packed_panel::<S, M>(simd, left, left, right, output, KEYS, Start::Zero);
+                        packed_panel::<S, M>(simd, left, right, output, KEYS, Start::Zero);
                     }
                 }
                 let lines = weights.chunks_exact_mut(KEYS);

@@ -4,7 +4,6 @@
 //! takes longer than to multiply. Every output is the same chain of products as [`Gather`](super::gather::Gather)
 //! makes.
 
-use prefetch_index::prefetch_index;
 use pulp::Simd;
 use rayon::prelude::*;
 
@@ -112,11 +111,7 @@ impl PanelTask for Panel<'_> {
         panel::<S, R>(
             simd,
             len,
-            |k| {
-                // The next panel's weights, which follow this one's.
-                prefetch_index(weight, (self.first + R) * len + R * k);
-                core::array::from_fn(|r| left[r][k])
-            },
+            |k| core::array::from_fn(|r| left[r][k]),
             self.columns,
             self.products,
             stride,

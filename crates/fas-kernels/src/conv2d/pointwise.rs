@@ -7,6 +7,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
+use crate::buffer;
 use crate::product::{self, Columns, PanelTask, Start, pack, packed_panel};
 use crate::scratch::Scratch;
 
@@ -34,16 +35,7 @@ impl Pointwise<'_> {
         let channels_out = self.bias.len();
         let weight = pack(self.weight, self.weight.len() / channels_out);
         let blocks = self.pixels.div_ceil(BLOCK);
-        let batch_size = output.len() / (channels_out * self.pixels);
-        let mut outputs: Vec<Vec<&mut [f32]>> = Vec::new();
-        outputs.resize_with(batch_size * blocks, Vec::new);
-        for (i, plane) in output.chunks_mut(self.pixels).enumerate() {
-            let image = &mut outputs[i / channels_out * blocks..];
-            for (outputs, part) in image.iter_mut().zip(plane.chunks_mut(BLOCK)) {
-                outputs.push(part);
-            }
-        }
-        outputs
+        buffer::blocks(output, self.pixels, channels_out, BLOCK)
             .into_par_iter()
             .enumerate()
             .for_each(|(t, outputs)| {
@@ -109,7 +101,7 @@ impl PanelTask for Task<'_> {
             let panels = self.weight.chunks_exact(channels_in * R);
             for (products, weight) in products[..len].chunks_exact_mut(R * BLOCK).zip(panels) {
                 let left = &weight.as_chunks::<R>().0[channels.clone()];
-                packed_panel::<S, R>(simd, left, left, right, products, BLOCK, start);
+                packed_panel::<S, R>(simd, left, right, products, BLOCK, start);
             }
         }
         let lines = products.chunks_exact(BLOCK).zip(bias);

@@ -11,8 +11,8 @@ use prefetch_index::prefetch_index;
 use pulp::Simd;
 use rayon::prelude::*;
 
-use crate::buffer::{all_f32, dims, output, read, recycle, tensor};
-use crate::product::{self, Columns, PanelTask, Start, packed_panel, panel};
+use crate::buffer::{all_f32, blocks, dims, output, read, recycle, tensor};
+use crate::product::{self, Columns, PanelTask, Start, packed_panel_before, panel};
 use crate::scratch::Scratch;
 
 /// Inner values of a block.
@@ -129,14 +129,8 @@ impl PackedColumns {
         const ROWS: usize = 32;
         let count = columns.next_multiple_of(COLUMNS) * len;
         let mut values = Scratch::new(count);
-        let mut parts: Vec<Vec<&mut [f32]>> = Vec::new();
-        parts.resize_with(len.div_ceil(ROWS), Vec::new);
-        for block in values[..count].chunks_exact_mut(COLUMNS * len) {
-            for (parts, part) in parts.iter_mut().zip(block.chunks_mut(COLUMNS * ROWS)) {
-                parts.push(part);
-            }
-        }
-        parts
+        let all = columns.div_ceil(COLUMNS);
+        blocks(&mut values[..count], COLUMNS * len, all, COLUMNS * ROWS)
             .into_par_iter()
             .zip(weight.par_chunks(ROWS * columns))
             .for_each(|(mut blocks, rows)| {
@@ -174,19 +168,11 @@ impl Linear<'_> {
         let (rows, columns) = (self.x.rows, self.weight.columns);
         let groups = columns.div_ceil(TASK_COLUMNS);
         // A few tasks a thread, so that none waits for long.
-        let blocks = (4 * rayon::current_num_threads()).div_ceil(groups);
+        let wanted = (4 * rayon::current_num_threads()).div_ceil(groups);
         let panels = rows.div_ceil(product::panel_rows());
-        let block = panels.div_ceil(blocks).max(4) * product::panel_rows();
+        let block = panels.div_ceil(wanted).max(4) * product::panel_rows();
         let block = block.min(TASK_ROWS);
-        let mut outputs: Vec<Vec<&mut [f32]>> = Vec::new();
-        outputs.resize_with(rows.div_ceil(block) * groups, Vec::new);
-        for (r, row) in output.chunks_exact_mut(columns).enumerate() {
-            let tasks = &mut outputs[r / block * groups..];
-            for (outputs, part) in tasks.iter_mut().zip(row.chunks_mut(TASK_COLUMNS)) {
-                outputs.push(part);
-            }
-        }
-        outputs
+        blocks(output, columns, block, TASK_COLUMNS)
             .into_par_iter()
             .enumerate()
             .for_each(|(t, outputs)| {
@@ -252,14 +238,19 @@ impl PanelTask for Task<'_> {
                     let left = x.panel::<R>(panel, first, count);
                     let ahead = x.panel::<R>((panel + 1).min(x.rows.div_ceil(R) - 1), first, count);
                     let sums = &mut sums[column..];
-                    packed_panel::<S, R>(simd, left, ahead, right, sums, TASK_COLUMNS, start);
+                    packed_panel_before::<S, R>(
+                        simd,
+                        left,
+                        ahead,
+                        right,
+                        sums,
+                        TASK_COLUMNS,
+                        start,
+                    );
                     if is_last {
                         let outputs = self.outputs[p * R..].iter_mut().take(R);
                         for (output, sums) in outputs.zip(sums.chunks(TASK_COLUMNS)) {
-                            let output = &mut output[column..][..width];
-                            for ((output, sum), bias) in output.iter_mut().zip(sums).zip(bias) {
-                                *output = sum + bias;
-                            }
+                            add(&mut output[column..][..width], sums, bias);
                         }
                     }
                 }
@@ -268,16 +259,17 @@ impl PanelTask for Task<'_> {
     }
 }
 
+/// `output = sums + bias`.
+#[inline(always)]
+fn add(output: &mut [f32], sums: &[f32], bias: &[f32]) {
+    for ((output, sum), bias) in output.iter_mut().zip(sums).zip(bias) {
+        *output = sum + bias;
+    }
+}
+
 /// A layer of few rows, whose weight is read in place: a task makes a block of columns.
 fn few(x: &PackedRows, weight: &[f32], bias: &[f32], output: &mut [f32]) {
-    let mut outputs: Vec<Vec<&mut [f32]>> = Vec::new();
-    outputs.resize_with(bias.len() / COLUMNS, Vec::new);
-    for row in output.chunks_exact_mut(bias.len()) {
-        for (outputs, part) in outputs.iter_mut().zip(row.chunks_exact_mut(COLUMNS)) {
-            outputs.push(part);
-        }
-    }
-    outputs
+    blocks(output, bias.len(), x.rows, COLUMNS)
         .into_par_iter()
         .enumerate()
         .for_each(|(t, outputs)| {
@@ -329,9 +321,7 @@ impl PanelTask for FewTask<'_> {
                 panel::<S, R>(simd, count, left, right, sums, COLUMNS, R, Start::Output);
             }
             for (output, sums) in outputs.iter_mut().zip(&sums) {
-                for ((output, sum), bias) in output.iter_mut().zip(sums).zip(self.bias) {
-                    *output = sum + bias;
-                }
+                add(output, sums, self.bias);
             }
         }
     }

@@ -21,7 +21,8 @@ use self::phases::Phases;
 use self::transform::{Four, Minimal, Two};
 use self::weight::TransformedWeight;
 use super::layout::copy_rows;
-use crate::product::{self, Columns, PanelTask, ROWS, Start, packed_panel};
+use crate::buffer::blocks;
+use crate::product::{self, Columns, PanelTask, ROWS, Start, packed_panel_before};
 use crate::scratch::Scratch;
 
 pub(super) use self::gradient::KernelGradient;
@@ -104,16 +105,9 @@ impl Winograd<'_> {
         let band = (block / columns).clamp(1, rows);
         let images = (block / (rows * columns)).clamp(1, batch_size.div_ceil(threads));
         let bands = rows.div_ceil(band);
-        let mut outputs: Vec<Vec<&mut [f32]>> = Vec::new();
-        outputs.resize_with(batch_size.div_ceil(images) * bands, Vec::new);
         let [height, width] = self.size;
-        for (i, plane) in output.chunks_mut(height * width).enumerate() {
-            let first = i / channels_out / images * bands;
-            let parts = plane.chunks_mut(band * form.side() * width);
-            for (outputs, part) in outputs[first..].iter_mut().zip(parts) {
-                outputs.push(part);
-            }
-        }
+        let part = band * form.side() * width;
+        let outputs = blocks(output, height * width, images * channels_out, part);
         let weight = (!few).then(|| TransformedWeight::new(&self.weight, form));
         self.run_tasks(outputs, |t, outputs| {
             let (image, row) = (t / bands * images, t % bands * band);
@@ -395,7 +389,15 @@ impl Product<'_> {
                     let place = (place + 1) % (N * N);
                     weight.panel::<R>(channels_out.start, place, channels_in.clone())
                 };
-                packed_panel::<S, R>(simd, left(channel), next, right, products, stride, start);
+                packed_panel_before::<S, R>(
+                    simd,
+                    left(channel),
+                    next,
+                    right,
+                    products,
+                    stride,
+                    start,
+                );
             }
         }
     }

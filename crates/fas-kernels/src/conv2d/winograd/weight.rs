@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use prefetch_index::prefetch_index;
 use pulp::Simd;
 use rayon::prelude::*;
 
@@ -117,21 +116,16 @@ impl Weight<'_> {
         }
     }
 
-    /// The taps from one input channel to one output channel; those to the channel `ahead` of it are called into
-    /// the cache.
+    /// The taps from one input channel to one output channel.
     #[inline(always)]
-    fn taps(&self, channel: usize, from: usize, ahead: usize) -> &[f32; 9] {
+    fn taps(&self, channel: usize, from: usize) -> &[f32; 9] {
         let (kernels, _) = self.values.as_chunks::<9>();
         let [_, columns] = self.size;
-        let at = |channel| {
-            if self.turned {
-                from * columns + channel
-            } else {
-                channel * columns + from
-            }
-        };
-        prefetch_index(kernels, at(channel + ahead));
-        &kernels[at(channel)]
+        if self.turned {
+            &kernels[from * columns + channel]
+        } else {
+            &kernels[channel * columns + from]
+        }
     }
 }
 
@@ -173,7 +167,7 @@ impl PanelWeight<'_> {
             for lane in 0..count {
                 let (from, row) = ((first + lane) / R, (first + lane) % R);
                 let channel = self.channels_out.start + row.min(rows - 1);
-                let kernel = self.weight.taps(channel, self.channels_in.start + from, R);
+                let kernel = self.weight.taps(channel, self.channels_in.start + from);
                 if self.weight.turned {
                     for (tap, value) in taps.iter_mut().rev().zip(kernel) {
                         tap[lane] = *value;
