@@ -61,6 +61,50 @@ impl KernelOps for burn_cubecl::CubeBackend {
         group_norm::cube::gradients(x, gradient, weight, bias, scale, shift, options)
     }
 
+    fn max_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        pool::cube::forward(x)
+    }
+
+    fn double_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        resample::cube::double(x, factor)
+    }
+
+    fn halve_size(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        resample::cube::halve(x, factor)
+    }
+
+    fn patch_moments_forward(x: FloatTensor<Self>, options: PatchOptions) -> FloatTensor<Self> {
+        patch_moments::cube::forward(x, options)
+    }
+
+    fn patch_moments_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        options: PatchOptions,
+    ) -> FloatTensor<Self> {
+        patch_moments::cube::gradient(x, gradient, options)
+    }
+
+    fn modulation_forward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        scale_axis: FloatTensor<Self>,
+        shift_axis: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        modulation::cube::forward(x, scale, shift, scale_axis, shift_axis)
+    }
+
+    fn modulation_gradients(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        scale_axis: FloatTensor<Self>,
+        shift_axis: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        modulation::cube::gradients(x, gradient, scale, scale_axis, shift_axis)
+    }
+
     fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         silu::cube::forward(x)
     }

@@ -2,6 +2,8 @@
 //! modulation of STFM (DiffFAS, equation 11).
 
 pub(crate) mod autodiff;
+#[cfg(feature = "_cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod reference;
@@ -14,7 +16,7 @@ use crate::KernelOps;
 /// `x up(scale) + up(shift)`, where `up` draws a square grid to the size of the map.
 ///
 /// `up(grid) = axis grid axis^T`: row `i` of an axis has the weights that the places of a row or column of the
-/// grid have in pixel `i`. Zeros are skipped.
+/// grid have in pixel `i`. The kernels skip zeros.
 ///
 /// # Shapes
 ///

@@ -16,8 +16,8 @@ use crate::{
 /// trait with an empty `impl`. Call the functions of the crate root, not these methods.
 ///
 /// With Burn's fusion a method describes its output, and the kernel of the backend below runs when the
-/// queue of operations is worked off: the numbers are the same with fusion and without. Only the
-/// convolution and pooling keep their default bodies, operations that Burn's fusion knows.
+/// queue of operations is worked off: the numbers are the same with fusion and without. Only the convolution
+/// keeps its default body, an operation that Burn's fusion knows.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "_cubecl"),
@@ -103,7 +103,7 @@ pub trait KernelOps: Backend {
 
     /// Maxima of 3x3 pixels, see [`crate::max_pool_3x3()`].
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = burn::tensor::Shape::new([x[0], x[1], x[2].div_ceil(2), x[3].div_ceil(2)]))]
     fn max_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
         pool::reference::forward::<Self>(x)
     }

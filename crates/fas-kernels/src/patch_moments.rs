@@ -2,6 +2,8 @@
 //! with (DiffFAS, section 3.2).
 
 pub(crate) mod autodiff;
+#[cfg(feature = "_cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod reference;
@@ -106,7 +108,7 @@ impl Grid {
     }
 
     /// One over the pixels of a patch.
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "_cubecl", feature = "flex"))]
     pub(crate) fn share(&self) -> f32 {
         1.0 / (self.height * self.width) as f32
     }
@@ -119,7 +121,7 @@ impl PatchOptions {
     }
 
     /// Values of a channel: means, means of the spread's patches and mean squares.
-    #[cfg(any(feature = "flex", feature = "fusion"))]
+    #[cfg(any(feature = "_cubecl", feature = "flex", feature = "fusion"))]
     pub(crate) fn values(&self, height: usize, width: usize) -> usize {
         let [mean, spread] = self.grids(height, width);
         mean.cells() + 1 + 2 * (spread.cells() + 1)

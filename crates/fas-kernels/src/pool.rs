@@ -1,5 +1,7 @@
 //! Max-pooling.
 
+#[cfg(feature = "_cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod reference;

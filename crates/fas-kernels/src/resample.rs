@@ -1,6 +1,8 @@
 //! Doubling and halving of maps.
 
 pub(crate) mod autodiff;
+#[cfg(feature = "_cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 pub(crate) mod reference;

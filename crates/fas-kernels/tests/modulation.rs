@@ -15,12 +15,14 @@ use common::{assert_close, on_every_device, random};
 use fas_kernels::modulate_by_grids;
 
 /// Batch size, channels and side of the map; sides of the grids of factors and offsets.
-const CASES: [([usize; 3], [usize; 2]); 5] = [
+const CASES: [([usize; 3], [usize; 2]); 6] = [
     ([1, 1, 1], [1, 1]),
     ([2, 3, 8], [4, 1]),
     ([1, 5, 17], [5, 3]),
     ([2, 2, 16], [1, 16]),
     ([2, 40, 32], [16, 5]),
+    // More than one tile of columns on a GPU.
+    ([1, 3, 70], [4, 9]),
 ];
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
