@@ -17,7 +17,7 @@ pub(crate) mod reference;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// `softmax(scale query key^T) value`, a usual scale being `1 / sqrt(channels)`.
 ///
@@ -77,7 +77,10 @@ pub fn attention<const D: usize>(
         let t: Tensor<3> = t.reshape([batch_size, tokens, channels]);
         t.into_dispatch()
     };
-    let output = Dispatch::attention_output(flat(query), flat(key), flat(value), scale);
+    let output = dispatch!(
+        attention_output or |query, key, value, scale| reference::forward::<Dispatch>(query, key, value, scale).0;
+        flat(query), flat(key), flat(value), scale
+    );
     let mut dims = q;
     dims[D - 1] = v[D - 1];
     Tensor::<3>::from_dispatch(output).reshape(dims)

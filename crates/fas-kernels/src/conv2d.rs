@@ -28,9 +28,10 @@ mod weight_gradient;
 mod winograd;
 
 use burn::backend::Dispatch;
+use burn::backend::ops::ModuleOps;
 use burn::tensor::{Tensor, ops::ConvOptions};
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// Convolves `x` with `weight`: a drop-in for [`burn::tensor::module::conv2d`].
 ///
@@ -96,7 +97,8 @@ pub fn conv2d(
         "conv2d: bias has {channels} channels, weight {weight_dims:?} makes {}",
         weight_dims[0]
     );
-    Tensor::from_dispatch(Dispatch::convolution(
+    Tensor::from_dispatch(dispatch!(
+        convolution or |x, weight, bias, options| <Dispatch as ModuleOps<Dispatch>>::conv2d(x, weight, Some(bias), options);
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),

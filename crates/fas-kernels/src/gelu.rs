@@ -14,7 +14,7 @@ mod vector;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// The two functions called GELU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,5 +52,7 @@ pub enum GeluForm {
 /// # }
 /// ```
 pub fn gelu<const D: usize>(x: Tensor<D>, form: GeluForm) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::gelu_forward(x.into_dispatch(), form))
+    Tensor::from_dispatch(
+        dispatch!(gelu_forward or reference::forward::<Dispatch>; x.into_dispatch(), form),
+    )
 }

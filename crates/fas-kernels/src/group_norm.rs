@@ -16,7 +16,7 @@ pub(crate) mod reference;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// What [`group_norm`] computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,7 +121,8 @@ pub fn group_norm<const D: usize>(
             "group_norm: {name} is {found:?}, input {dims:?}"
         );
     }
-    Tensor::from_dispatch(Dispatch::group_norm_forward(
+    Tensor::from_dispatch(dispatch!(
+        group_norm_forward or reference::forward::<Dispatch>;
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),

@@ -5,9 +5,10 @@ pub(crate) mod autodiff;
 pub(crate) mod flex;
 
 use burn::backend::Dispatch;
+use burn::backend::ops::FloatTensorOps;
 use burn::tensor::Tensor;
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// `a + b`: a drop-in for the operator where both have one shape. On Flex all threads add, in place where a
 /// tensor is not held by anybody else.
@@ -30,7 +31,9 @@ use crate::KernelOps;
 /// ```
 pub fn add<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     assert_eq!(a.dims(), b.dims(), "add: two tensors of one shape");
-    Tensor::from_dispatch(Dispatch::add_maps(a.into_dispatch(), b.into_dispatch()))
+    Tensor::from_dispatch(
+        dispatch!(add_maps or Dispatch::float_add; a.into_dispatch(), b.into_dispatch()),
+    )
 }
 
 /// The channels of `a`, then those of `b`: a drop-in for `Tensor::cat(vec![a, b], 1)`. On Flex all threads
@@ -65,5 +68,8 @@ pub fn concat_channels(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
         [other[0], other[2], other[3]],
         "concat_channels: only the channels may differ"
     );
-    Tensor::from_dispatch(Dispatch::concat_maps(a.into_dispatch(), b.into_dispatch()))
+    Tensor::from_dispatch(dispatch!(
+        concat_maps or |a, b| Dispatch::float_cat(vec![a, b], 1);
+        a.into_dispatch(), b.into_dispatch()
+    ))
 }

@@ -16,11 +16,14 @@
 //! kernels in, and a call then panics. With a CubeCL runtime and `burn/fusion`, enable `fusion`.
 //!
 //! Results do not depend on the number of threads. Threads are those of rayon's current pool.
+//!
+//! [`with_compositions`] runs the compositions instead, wherever the tensors are.
 
 mod attention;
 mod backends;
 #[cfg(feature = "flex")]
 mod buffer;
+mod compositions;
 mod conv2d;
 #[cfg(feature = "_cubecl")]
 mod cube;
@@ -50,6 +53,7 @@ mod simd;
 mod softmax;
 
 pub use attention::attention;
+pub use compositions::with_compositions;
 pub use conv2d::{conv2d, conv2d_batch_norm};
 pub use gelu::{GeluForm, gelu};
 pub use group_norm::{GroupNormOptions, group_norm};

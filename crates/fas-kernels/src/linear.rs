@@ -5,9 +5,10 @@ pub(crate) mod autodiff;
 pub(crate) mod flex;
 
 use burn::backend::Dispatch;
+use burn::backend::ops::ModuleOps;
 use burn::tensor::Tensor;
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// `x weight + bias`, a linear layer of many rows such as those of a transformer: a drop-in for
 /// [`burn::tensor::module::linear`]. On Flex all threads multiply, the bias is added to sums that are still in the
@@ -54,7 +55,8 @@ pub fn linear<const D: usize>(
     let bias = bias.unwrap_or_else(|| Tensor::zeros([to], (&weight.device(), weight.dtype())));
     let rows = dims[..D - 1].iter().product();
     let x: Tensor<2> = x.reshape([rows, from]);
-    let output = Dispatch::linear_layer(
+    let output = dispatch!(
+        linear_layer or |x, weight, bias| <Dispatch as ModuleOps<Dispatch>>::linear(x, weight, Some(bias));
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),

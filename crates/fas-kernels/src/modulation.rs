@@ -11,7 +11,7 @@ pub(crate) mod reference;
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, assert_shape};
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// `x up(scale) + up(shift)`, where `up` draws a square grid to the size of the map.
 ///
@@ -58,7 +58,8 @@ pub fn modulate_by_grids(
     assert_shape!(shift, [batch_size, channels, shift_side * shift_side]);
     assert_shape!(scale_axis, [size, scale_side]);
     assert_shape!(shift_axis, [size, shift_side]);
-    Tensor::from_dispatch(Dispatch::modulation_forward(
+    Tensor::from_dispatch(dispatch!(
+        modulation_forward or reference::forward::<Dispatch>;
         x.into_dispatch(),
         scale.into_dispatch(),
         shift.into_dispatch(),

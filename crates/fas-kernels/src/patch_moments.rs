@@ -11,7 +11,7 @@ pub(crate) mod reference;
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, s};
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// Which patches [`patch_moments`] looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +72,10 @@ pub fn patch_moments(x: Tensor<4>, options: PatchOptions) -> PatchMoments {
     );
     let [_, _, height, width] = x.dims();
     let [mean, spread] = options.grids(height, width).map(|grid| grid.cells() + 1);
-    let moments: Tensor<3> =
-        Tensor::from_dispatch(Dispatch::patch_moments_forward(x.into_dispatch(), options));
+    let moments: Tensor<3> = Tensor::from_dispatch(dispatch!(
+        patch_moments_forward or reference::forward::<Dispatch>;
+        x.into_dispatch(), options
+    ));
     PatchMoments {
         means: moments.clone().slice(s![.., .., ..mean]),
         spread_means: moments.clone().slice(s![.., .., mean..mean + spread]),

@@ -10,7 +10,7 @@ pub(crate) mod reference;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// Every pixel as a square of 2x2: nearest-neighbour interpolation to twice the height and width.
 ///
@@ -32,7 +32,9 @@ use crate::KernelOps;
 /// # }
 /// ```
 pub fn nearest_2x(x: Tensor<4>) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::double_size(x.into_dispatch(), 1.0))
+    Tensor::from_dispatch(
+        dispatch!(double_size or reference::double::<Dispatch>; x.into_dispatch(), 1.0),
+    )
 }
 
 /// The mean of every square of 2x2 pixels: average pooling with a stride of 2.
@@ -64,5 +66,7 @@ pub fn average_2x2(x: Tensor<4>) -> Tensor<4> {
         height.is_multiple_of(2) && width.is_multiple_of(2),
         "average_2x2: a map of {height} x {width} has half a square; pad it to even sizes"
     );
-    Tensor::from_dispatch(Dispatch::halve_size(x.into_dispatch(), 0.25))
+    Tensor::from_dispatch(
+        dispatch!(halve_size or reference::halve::<Dispatch>; x.into_dispatch(), 0.25),
+    )
 }

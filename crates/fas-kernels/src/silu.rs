@@ -12,7 +12,7 @@ pub(crate) mod vector;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// `x sigmoid(x)`: a drop-in for [`burn::tensor::activation::silu`].
 ///
@@ -34,5 +34,7 @@ use crate::KernelOps;
 /// # }
 /// ```
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::silu_forward(x.into_dispatch()))
+    Tensor::from_dispatch(
+        dispatch!(silu_forward or reference::forward::<Dispatch>; x.into_dispatch()),
+    )
 }

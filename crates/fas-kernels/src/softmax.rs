@@ -10,7 +10,7 @@ pub(crate) mod reference;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::KernelOps;
+use crate::compositions::dispatch;
 
 /// `exp(x) / sum(exp(x))` along `axis`: a drop-in for [`burn::tensor::activation::softmax`].
 ///
@@ -37,7 +37,11 @@ use crate::KernelOps;
 /// ```
 pub fn softmax<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
     assert!(axis < D, "softmax: axis {axis} of a tensor of {D} axes");
-    let last = |x: Tensor<D>| Tensor::from_dispatch(Dispatch::softmax_forward(x.into_dispatch()));
+    let last = |x: Tensor<D>| {
+        Tensor::from_dispatch(
+            dispatch!(softmax_forward or reference::forward::<Dispatch>; x.into_dispatch()),
+        )
+    };
     if axis + 1 == D {
         last(x)
     } else {
