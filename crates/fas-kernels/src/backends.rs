@@ -105,6 +105,10 @@ impl KernelOps for burn_cubecl::CubeBackend {
         modulation::cube::gradients(x, gradient, scale, scale_axis, shift_axis)
     }
 
+    fn concat_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        join::cube::concat(a, b)
+    }
+
     fn silu_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         silu::cube::forward(x)
     }

@@ -13,6 +13,7 @@ use burn_cubecl::cubecl::client::Client;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::cubecl::server::CubeCountSelection;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::ops::{permute_nchw_to_nhwc, permute_nchw_to_nhwc_shape, permute_nhwc_to_nchw};
 use burn_cubecl::tensor::CubeTensor;
 
 /// Units of a cube, unless the device has fewer: what WebGPU promises.
@@ -28,6 +29,16 @@ pub(crate) fn all_f32(tensors: &[&CubeTensor]) -> bool {
 /// A row-major tensor without values on the device of `like`.
 pub(crate) fn empty(like: &CubeTensor, shape: Shape) -> CubeTensor {
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape, DType::F32)
+}
+
+/// A tensor of `shape`, `[batch_size, channels, ...]`, whose channels come last in memory, without values.
+pub(crate) fn empty_channels_last(like: &CubeTensor, shape: Shape) -> CubeTensor {
+    permute_nhwc_to_nchw(empty(like, permute_nchw_to_nhwc_shape(shape)))
+}
+
+/// Whether the values lie as [`empty_channels_last`] has them, and not row by row of each channel too.
+pub(crate) fn is_channels_last(tensor: &CubeTensor) -> bool {
+    !tensor.is_contiguous() && permute_nchw_to_nhwc(tensor.clone()).is_contiguous()
 }
 
 /// Whether the values fill their stretch of memory without gaps or repetition, in any order of

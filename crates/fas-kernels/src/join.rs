@@ -1,6 +1,8 @@
 //! Sums and concatenations of maps, where paths of a network meet.
 
 pub(crate) mod autodiff;
+#[cfg(feature = "_cubecl")]
+pub(crate) mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;
 

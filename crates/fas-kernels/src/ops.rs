@@ -193,7 +193,7 @@ pub trait KernelOps: Backend {
 
     /// Channels of both, see [`crate::concat_channels()`].
     #[allow(unused_variables)]
-    #[fusion(default)]
+    #[fusion(dtype = a, shape = burn::tensor::Shape::new([a[0], a[1] + b[1], a[2], a[3]]))]
     fn concat_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_cat(vec![a, b], 1)
     }

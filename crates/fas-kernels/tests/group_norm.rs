@@ -12,7 +12,7 @@ use burn::nn::GroupNormConfig;
 use burn::tensor::{Device, Tensor, activation};
 #[cfg(feature = "flex")]
 use common::with_threads;
-use common::{assert_close, burn_device, on_every_device, random};
+use common::{assert_close, burn_device, channels_last, on_every_device, random};
 use fas_kernels::{GroupNormOptions, group_norm};
 
 /// Inputs: x, weight, bias, and scale and shift if modulated.
@@ -220,6 +220,34 @@ fn views_and_broadcasts_are_read_in_order(device: Device) {
     }
 }
 
+/// In one or more blocks of pixels and chunks of groups, with groups of one vector, of many and of more than a
+/// cube has units.
+fn channels_last_maps_are_normed_as_they_lie(device: Device) {
+    for (dims, groups) in [
+        ([1, 64, 32, 32], 32),
+        ([2, 6, 5, 7], 3),
+        ([1, 2048, 4, 4], 32),
+        ([3, 40, 9, 9], 1),
+        ([1, 8, 70, 70], 4),
+        ([2, 7, 130, 130], 7),
+        ([1, 4096, 2, 2], 1),
+        ([5, 96, 1, 2], 32),
+    ] {
+        for silu in [false, true] {
+            let run = |x: Tensor<4>| {
+                let [weight, bias] = [2, 3].map(|seed| random(seed, [dims[1]], &device));
+                let [scale, shift] = [4, 5].map(|seed| random(seed, [dims[0], dims[1]], &device));
+                let options = GroupNormOptions::new(groups).with_silu(silu);
+                let y = group_norm(x, weight, bias, Some((scale, shift)), options);
+                y.into_data().try_to_vec::<f32>().unwrap()
+            };
+            let x = random(1, dims, &device) * 2.0 + 5.0;
+            let what = format!("{dims:?} {groups}");
+            assert_close(&run(channels_last(x.clone())), &run(x), 5e-6, &what);
+        }
+    }
+}
+
 fn not_a_number_stays_in_its_group(device: Device) {
     let mut values = vec![0.5_f32; 2 * 4 * 20];
     values[3] = f32::NAN;
@@ -272,5 +300,6 @@ on_every_device!(
     equals_the_module,
     input_gradient_equals_finite_differences,
     views_and_broadcasts_are_read_in_order,
+    channels_last_maps_are_normed_as_they_lie,
     not_a_number_stays_in_its_group,
 );

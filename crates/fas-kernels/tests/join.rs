@@ -9,7 +9,7 @@
 mod common;
 
 use burn::tensor::{Device, Tensor};
-use common::{assert_close, on_every_device, random};
+use common::{assert_close, channels_last, on_every_device, random};
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().unwrap()
@@ -61,6 +61,11 @@ fn concatenations_equal_burn(device: Device) {
         let joint = fas_kernels::concat_channels(a.clone(), b.clone());
         assert_eq!(joint.dims(), [n, channels[0] + channels[1], height, width]);
         assert_close(&values(joint), &expected, 0.0, "whole");
+        let last = channels_last(a.clone());
+        for (b, what) in [(channels_last(b.clone()), "last"), (b.clone(), "mixed")] {
+            let joint = fas_kernels::concat_channels(last.clone(), b);
+            assert_close(&values(joint), &expected, 0.0, what);
+        }
         let view = |t: Tensor<4>| t.swap_dims(2, 3).mul_scalar(1.0).swap_dims(2, 3);
         let joint = fas_kernels::concat_channels(view(a), view(b));
         assert_close(&values(joint), &expected, 0.0, "views");

@@ -11,7 +11,7 @@ mod common;
 use burn::tensor::{Device, Tensor};
 #[cfg(feature = "flex")]
 use common::with_threads;
-use common::{assert_close, on_every_device, random};
+use common::{assert_close, channels_last, on_every_device, random};
 
 /// Batch size, channels, height and width of the smaller map.
 const SIZES: [[usize; 4]; 5] = [
@@ -94,6 +94,19 @@ fn views_are_read_in_order(device: Device) {
     }
 }
 
+fn channels_last_maps_are_read_in_order(device: Device) {
+    for dims in [[1, 1, 2, 2], [2, 3, 6, 4], [1, 32, 8, 2]] {
+        let x = random(6, dims, &device);
+        for f in [
+            fas_kernels::nearest_2x as fn(Tensor<4>) -> _,
+            fas_kernels::average_2x2,
+        ] {
+            let expected = values(f(x.clone()));
+            assert_close(&values(f(channels_last(x.clone()))), &expected, 0.0, "map");
+        }
+    }
+}
+
 fn odd_sizes_cannot_be_halved(device: Device) {
     let x = random(4, [1, 1, 3, 2], &device);
     let result = std::panic::catch_unwind(move || fas_kernels::average_2x2(x));
@@ -115,5 +128,6 @@ fn threads_change_nothing() {
 on_every_device!(
     values_and_gradients_follow_the_definition,
     views_are_read_in_order,
+    channels_last_maps_are_read_in_order,
     odd_sizes_cannot_be_halved,
 );

@@ -5,6 +5,8 @@
 //! one channel after another, so no unit divides an index. Sums are made per unit, then over the
 //! units in shared memory, in an order that depends on the sizes alone.
 
+mod channels_last;
+
 use burn::backend::TensorMetadata;
 use burn::tensor::Shape;
 use burn_cubecl::CubeBackend;
@@ -15,7 +17,9 @@ use burn_cubecl::tensor::CubeTensor;
 use super::{GroupNormOptions, reference};
 use crate::cube::elementwise::Unary;
 use crate::cube::reduction::sum_units;
-use crate::cube::{address_type, all_f32, cube_count, cube_units, empty, vector_size};
+use crate::cube::{
+    address_type, all_f32, cube_count, cube_units, empty, is_channels_last, vector_size,
+};
 use crate::half::half_type;
 use crate::silu::cube::Silu;
 
@@ -96,7 +100,14 @@ pub(crate) fn forward(
     if !all_f32(&[&x, &weight, &bias, &scale, &shift]) {
         return reference::forward::<CubeBackend>(x, weight, bias, scale, shift, options);
     }
-    let [x, weight, bias, scale, shift] = [x, weight, bias, scale, shift].map(into_contiguous);
+    let [weight, bias, scale, shift] = [weight, bias, scale, shift].map(into_contiguous);
+    if is_channels_last(&x) {
+        let parameters = [&weight, &bias, &scale, &shift].map(Clone::clone);
+        if let Some(output) = channels_last::forward(&x, parameters, &options) {
+            return output;
+        }
+    }
+    let x = into_contiguous(x);
     let launch = Launch::new(&x, &options);
     let output = empty(&x, x.shape());
     forward_kernel::launch(

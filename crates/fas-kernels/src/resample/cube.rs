@@ -1,5 +1,5 @@
-//! Doubling and halving on CubeCL runtimes: a unit is one pixel of the smaller map's row, which it meets as two
-//! neighbours in the larger one.
+//! Doubling and halving on CubeCL runtimes. In planes a unit has two neighbours in a row of the larger map, in
+//! channels-last maps a vector of channels; either layout stays as it is.
 
 use burn::backend::TensorMetadata;
 use burn::tensor::Shape;
@@ -9,7 +9,9 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::reference;
-use crate::cube::{address_type, all_f32, empty};
+use crate::cube::{
+    address_type, all_f32, empty, empty_channels_last, is_channels_last, vector_size,
+};
 
 /// Neighbours in a row of the larger map.
 const PAIR: usize = 2;
@@ -19,10 +21,29 @@ pub(crate) fn double(x: CubeTensor, factor: f64) -> CubeTensor {
     if !all_f32(&[&x]) {
         return reference::double::<CubeBackend>(x, factor);
     }
-    let x = into_contiguous(x);
     let [batch_size, channels, height, width] = x.shape().dims();
-    let doubled = [batch_size, channels, 2 * height, 2 * width];
-    let output = empty(&x, Shape::new(doubled));
+    let doubled = Shape::new([batch_size, channels, 2 * height, 2 * width]);
+    if is_channels_last(&x) {
+        let output = empty_channels_last(&x, doubled);
+        let vector_size = vector_size(&x.client, channels);
+        let len = output.shape().num_elements() / vector_size;
+        let dim = CubeDim::new(&x.client, len);
+        double_channels_last_kernel::launch(
+            &output.client,
+            calculate_cube_count_elemwise(&output.client, len, dim),
+            dim,
+            address_type(&[&output]),
+            vector_size,
+            x.into_buffer_arg(),
+            output.clone().into_buffer_arg(),
+            width,
+            channels / vector_size,
+            factor as f32,
+        );
+        return output;
+    }
+    let x = into_contiguous(x);
+    let output = empty(&x, doubled);
     let pairs = 2 * x.shape().num_elements();
     let dim = CubeDim::new(&x.client, pairs);
     double_kernel::launch(
@@ -44,10 +65,29 @@ pub(crate) fn halve(x: CubeTensor, factor: f64) -> CubeTensor {
     if !all_f32(&[&x]) {
         return reference::halve::<CubeBackend>(x, factor);
     }
-    let x = into_contiguous(x);
     let [batch_size, channels, height, width] = x.shape().dims();
-    let halved = [batch_size, channels, height / 2, width / 2];
-    let output = empty(&x, Shape::new(halved));
+    let halved = Shape::new([batch_size, channels, height / 2, width / 2]);
+    if is_channels_last(&x) {
+        let output = empty_channels_last(&x, halved);
+        let vector_size = vector_size(&x.client, channels);
+        let len = output.shape().num_elements() / vector_size;
+        let dim = CubeDim::new(&x.client, len);
+        halve_channels_last_kernel::launch(
+            &output.client,
+            calculate_cube_count_elemwise(&output.client, len, dim),
+            dim,
+            address_type(&[&x]),
+            vector_size,
+            x.into_buffer_arg(),
+            output.clone().into_buffer_arg(),
+            width / 2,
+            channels / vector_size,
+            factor as f32,
+        );
+        return output;
+    }
+    let x = into_contiguous(x);
+    let output = empty(&x, halved);
     let pixels = output.shape().num_elements();
     let dim = CubeDim::new(&x.client, pixels);
     halve_kernel::launch(
@@ -81,5 +121,43 @@ fn halve_kernel<N: Size>(x: &[Vector<f32, N>], output: &mut [f32], width: usize,
         let first = ABSOLUTE_POS / width * 2 * width + ABSOLUTE_POS % width;
         let sum = x[first].vector_sum() + x[first + width].vector_sum();
         output[ABSOLUTE_POS] = sum * factor;
+    }
+}
+
+/// `width` is that of `x`; a pixel has `vectors` vectors.
+#[cube(launch, address_type = "dynamic")]
+fn double_channels_last_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    output: &mut [Vector<f32, N>],
+    width: usize,
+    vectors: usize,
+    factor: f32,
+) {
+    if ABSOLUTE_POS < output.len() {
+        let pixel = ABSOLUTE_POS / vectors;
+        let row = pixel / (2 * width);
+        let column = pixel % (2 * width);
+        let i = (row / 2 * width + column / 2) * vectors + ABSOLUTE_POS % vectors;
+        output[ABSOLUTE_POS] = x[i] * Vector::new(factor);
+    }
+}
+
+/// `width` is that of the output; a pixel has `vectors` vectors.
+#[cube(launch, address_type = "dynamic")]
+fn halve_channels_last_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    output: &mut [Vector<f32, N>],
+    width: usize,
+    vectors: usize,
+    factor: f32,
+) {
+    if ABSOLUTE_POS < output.len() {
+        let pixel = ABSOLUTE_POS / vectors;
+        let row = pixel / width;
+        let column = pixel % width;
+        let first = (row * 4 * width + column * 2) * vectors + ABSOLUTE_POS % vectors;
+        let second = first + 2 * width * vectors;
+        let sum = (x[first] + x[first + vectors]) + (x[second] + x[second + vectors]);
+        output[ABSOLUTE_POS] = sum * Vector::new(factor);
     }
 }

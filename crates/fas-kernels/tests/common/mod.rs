@@ -95,6 +95,16 @@ pub(crate) fn random<const D: usize>(seed: u64, dims: [usize; D], device: &Devic
     Tensor::<1>::from_data(values.as_slice(), device).reshape(Shape::from(dims))
 }
 
+/// The same values, with the channels last in memory, as Burn's convolutions on CubeCL runtimes return them.
+pub(crate) fn channels_last(x: Tensor<4>) -> Tensor<4> {
+    let device = x.device();
+    let [batch_size, channels, height, width] = x.dims();
+    let pixels = x.permute([0, 2, 3, 1]).into_data();
+    let pixels = Tensor::<1>::from_data(pixels.try_to_vec::<f32>().unwrap().as_slice(), &device);
+    let pixels = pixels.reshape([batch_size, height, width, channels]);
+    pixels.permute([0, 3, 1, 2])
+}
+
 /// `|a - b| <= tolerance * max(1, largest |b|)` for every value.
 pub(crate) fn assert_close(a: &[f32], b: &[f32], tolerance: f32, what: &str) {
     assert_eq!(a.len(), b.len(), "{what}: number of values");
