@@ -8,9 +8,8 @@ use burn::nn::{
     Dropout, DropoutConfig, GroupNorm, GroupNormConfig, Initializer, Linear, LinearConfig,
     PaddingConfig2d,
 };
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
-use fas_kernels::add;
+use fas_kernels::{add, silu};
 
 use crate::Resample;
 use crate::ops::{conv2d, group_norm_modulated_silu, group_norm_silu, project};

@@ -5,8 +5,8 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
+use fas_kernels::silu;
 
 use crate::ops::project;
 

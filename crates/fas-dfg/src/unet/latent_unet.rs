@@ -8,9 +8,9 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::nn::conv::Conv2d;
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use fas_diffusion::{TimeEmbedding, TimeEmbeddingConfig};
+use fas_kernels::silu;
 
 use super::spatial_transformer::SpatialTransformer;
 use crate::half_weights::ToHalf;
