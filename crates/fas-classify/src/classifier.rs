@@ -7,6 +7,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
+use fas_kernels::lay_out_convolutions;
 use fas_weights::{StoredFloat, load_module, save_module};
 
 use crate::{Backbone, BackboneConfig, ClassifyError, FaceBackbone, Head, HeadConfig, InputRange};
@@ -256,7 +257,8 @@ impl<B: Backbone> Classifier<B> {
     ///
     /// [`ClassifyError::Weights`] if the file is unreadable or of another configuration.
     pub fn load(self, path: &Path) -> Result<(Self, HashMap<String, String>), ClassifyError> {
-        Ok(load_module(self, path)?)
+        let (loaded, card) = load_module(self, path)?;
+        Ok((lay_out_convolutions(loaded), card))
     }
 }
 

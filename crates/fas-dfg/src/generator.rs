@@ -8,6 +8,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use fas_diffusion::{DiffusionProcess, NoiseScheduleConfig, Parameterisation, Prediction};
+use fas_kernels::lay_out_convolutions;
 use fas_weights::{StoredFloat, Weights, module_bytes, read_weights};
 use sha2::{Digest, Sha256};
 
@@ -265,6 +266,7 @@ impl DespoofingGenerator {
             read_configuration(&weights, CONFIG_KEY, "generator", path)?;
         let generator = config.init(device);
         let networks = weights.apply(generator.networks.clone(), path)?;
+        let networks = lay_out_convolutions(networks);
         Ok((generator.with_networks(networks), card))
     }
 }

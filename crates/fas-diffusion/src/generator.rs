@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
+use fas_kernels::lay_out_convolutions;
 use fas_weights::{StoredFloat, Weights, read_weights, save_module};
 
 use crate::stored_config::read_generator_config;
@@ -185,6 +186,7 @@ impl Generator {
             })?;
         let generator = config.init(device);
         let networks = weights.apply(generator.networks.clone(), path)?;
+        let networks = lay_out_convolutions(networks);
         Ok((generator.with_networks(networks), card))
     }
 

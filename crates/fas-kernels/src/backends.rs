@@ -16,6 +16,10 @@ use crate::{
 /// The forward convolution is Burn's own, see `conv2d::cube`.
 #[cfg(feature = "_cubecl")]
 impl KernelOps for burn_cubecl::CubeBackend {
+    fn convolution_weight(weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        conv2d::cube::weight(weight)
+    }
+
     fn convolution_input_gradient(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -51,6 +51,7 @@ mod silu;
 #[cfg(feature = "flex")]
 mod simd;
 mod softmax;
+mod weights;
 
 pub use attention::attention;
 pub use compositions::with_compositions;
@@ -66,3 +67,4 @@ pub use pool::max_pool_3x3;
 pub use resample::{average_2x2, nearest_2x};
 pub use silu::silu;
 pub use softmax::softmax;
+pub use weights::lay_out_convolutions;

@@ -37,6 +37,13 @@ pub trait KernelOps: Backend {
         <Self as ModuleOps<Self>>::conv2d(x, weight, Some(bias), options)
     }
 
+    /// A convolution's weight in the order in which the convolution reads it, see
+    /// [`crate::lay_out_convolutions()`].
+    #[fusion(dtype = weight, shape = weight)]
+    fn convolution_weight(weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        weight
+    }
+
     /// Gradient of the input, of shape `input_dims`, from the output's gradient.
     #[allow(unused_variables)]
     #[fusion(dtype = gradient, shape = burn::tensor::Shape::from(*input_dims))]

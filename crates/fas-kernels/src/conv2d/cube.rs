@@ -12,11 +12,21 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl::{self, prelude::*};
 use burn_cubecl::kernel::conv::{conv_data_backward, conv_weight_backward};
 use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::{permute_nchw_to_nhwc, permute_nhwc_to_nchw, reshape};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::reference;
 use crate::cube::reduction::sum_units;
 use crate::cube::{address_type, all_f32, cube_count, cube_units, empty, vector_size};
+
+/// See [`KernelOps::convolution_weight`](crate::KernelOps::convolution_weight).
+pub(crate) fn weight(weight: CubeTensor) -> CubeTensor {
+    let weight = into_contiguous(permute_nchw_to_nhwc(weight));
+    // Strides of axes of length 1 too: burn-cubecl reads single values where one is not a multiple of a vector.
+    let shape = weight.shape();
+    let flat = reshape(weight, Shape::new([shape.num_elements()]));
+    permute_nhwc_to_nchw(reshape(flat, shape))
+}
 
 /// See [`KernelOps::convolution_input_gradient`](crate::KernelOps::convolution_input_gradient).
 pub(crate) fn input_gradient(
