@@ -12,6 +12,7 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::client::Client;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::cubecl::server::CubeCountSelection;
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::ops::{permute_nchw_to_nhwc, permute_nchw_to_nhwc_shape, permute_nhwc_to_nchw};
 use burn_cubecl::tensor::CubeTensor;
@@ -39,6 +40,11 @@ pub(crate) fn empty_channels_last(like: &CubeTensor, shape: Shape) -> CubeTensor
 /// Whether the values lie as [`empty_channels_last`] has them, and not row by row of each channel too.
 pub(crate) fn is_channels_last(tensor: &CubeTensor) -> bool {
     !tensor.is_contiguous() && permute_nchw_to_nhwc(tensor.clone()).is_contiguous()
+}
+
+/// `tensor` with its channels last in memory.
+pub(crate) fn into_channels_last(tensor: CubeTensor) -> CubeTensor {
+    permute_nhwc_to_nchw(into_contiguous(permute_nchw_to_nhwc(tensor)))
 }
 
 /// Whether the values fill their stretch of memory without gaps or repetition, in any order of

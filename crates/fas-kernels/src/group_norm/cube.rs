@@ -100,13 +100,13 @@ pub(crate) fn forward(
     if !all_f32(&[&x, &weight, &bias, &scale, &shift]) {
         return reference::forward::<CubeBackend>(x, weight, bias, scale, shift, options);
     }
-    let [weight, bias, scale, shift] = [weight, bias, scale, shift].map(into_contiguous);
-    if is_channels_last(&x) {
-        let parameters = [&weight, &bias, &scale, &shift].map(Clone::clone);
-        if let Some(output) = channels_last::forward(&x, parameters, &options) {
-            return output;
-        }
+    let parameters = [weight, bias, scale, shift].map(into_contiguous);
+    if is_channels_last(&x)
+        && let Some(output) = channels_last::forward(&x, &parameters, &options)
+    {
+        return output;
     }
+    let [weight, bias, scale, shift] = parameters;
     let x = into_contiguous(x);
     let launch = Launch::new(&x, &options);
     let output = empty(&x, x.shape());
@@ -148,8 +148,14 @@ pub(crate) fn gradients(
             x, gradient, weight, bias, scale, shift, options,
         );
     }
-    let [x, gradient, weight, bias, scale, shift] =
-        [x, gradient, weight, bias, scale, shift].map(into_contiguous);
+    let parameters = [weight, bias, scale, shift].map(into_contiguous);
+    if is_channels_last(&x)
+        && let Some(found) = channels_last::gradients(&x, &gradient, &parameters, &options)
+    {
+        return found;
+    }
+    let [weight, bias, scale, shift] = parameters;
+    let [x, gradient] = [x, gradient].map(into_contiguous);
     let launch = Launch::new(&x, &options);
     let output = empty(&x, x.shape());
     let images = Shape::new([x.shape()[0], x.shape()[1]]);

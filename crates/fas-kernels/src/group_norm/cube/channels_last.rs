@@ -1,22 +1,27 @@
 //! Group normalisation of channels-last maps, as Burn's convolutions return and read them: without a copy on
 //! either side.
 //!
-//! Two launches, of which each spreads one image over many cubes. A cube is a block of pixels and a chunk of
-//! groups; a unit has one vector of channels in every so many pixels. The first launch makes mean and sum of
-//! squared deviations of each group in each block, the second joins those of all blocks and normalises.
+//! Every launch spreads an image over many cubes. A cube is a block of pixels and a chunk of groups; a unit has one
+//! vector of channels in every so many pixels. The first launch makes mean and sum of squared deviations of each
+//! group in each block, and the second joins those of all blocks and normalises; backward the second sums by channel
+//! in each block, the third over the blocks, and the fourth makes the gradient.
 
 use burn::tensor::Shape;
-use burn_cubecl::cubecl::{self, prelude::*};
+use burn_cubecl::cubecl::client::Client;
+use burn_cubecl::cubecl::{self, calculate_cube_count_elemwise, prelude::*};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::GroupNormOptions;
+use super::{GroupNormOptions, before_activation};
 use crate::cube::elementwise::Unary;
-use crate::cube::{address_type, cube_count, cube_units, empty, empty_channels_last, vector_size};
+use crate::cube::{
+    address_type, cube_count, cube_units, empty, empty_channels_last, into_channels_last,
+    vector_size,
+};
 use crate::silu::cube::Silu;
 
 /// Vectors that a unit normalises.
 const VECTORS: usize = 16;
-/// Blocks of an image at most in the first launch: every cube of the second reads what they found.
+/// Blocks of an image at most where statistics are made: every unit that needs them joins them anew.
 const PARTIALS: usize = 64;
 
 /// Sizes of the maps, pixels in vectors of the kernel's width.
@@ -32,7 +37,7 @@ struct Maps {
     /// Blocks of an image, and the pixels of a block.
     blocks: usize,
     block: usize,
-    /// The same of the first launch.
+    /// The same where statistics are made.
     partials: usize,
     partial: usize,
     epsilon: f32,
@@ -67,73 +72,209 @@ struct Part {
     end: usize,
 }
 
+/// Sizes of the launches of one norm.
+struct Launch {
+    images: usize,
+    pixels: usize,
+    /// Vectors of a pixel.
+    vectors: usize,
+    groups: usize,
+    chunks: usize,
+    /// Pixels of a block that is normalised, and of one whose statistics are made.
+    block: usize,
+    partial: usize,
+    vector_size: usize,
+    epsilon: f32,
+    arrangement: Arrangement,
+}
+
+impl Launch {
+    /// `None` if a group has more vectors than a cube has units.
+    fn new(x: &CubeTensor, options: &GroupNormOptions) -> Option<Self> {
+        let shape = x.meta.shape();
+        let (channels, groups) = (shape[1], options.num_groups);
+        let pixels: usize = shape[2..].iter().product();
+        let vector_size = vector_size(&x.client, channels / groups);
+        let group = channels / groups / vector_size;
+        let most = cube_units(&x.client);
+        let groups_each = (most / group).min(groups);
+        if groups_each == 0 {
+            return None;
+        }
+        let width = groups_each * group;
+        let arrangement = Arrangement {
+            rows: (most / width).min(pixels),
+            width,
+            group,
+        };
+        let block = arrangement.rows * VECTORS;
+        Some(Self {
+            images: shape[0],
+            pixels,
+            vectors: channels / vector_size,
+            groups,
+            chunks: groups.div_ceil(groups_each),
+            block,
+            partial: block.max(pixels.div_ceil(PARTIALS)),
+            vector_size,
+            epsilon: options.epsilon as f32,
+            arrangement,
+        })
+    }
+
+    /// Blocks of an image whose statistics are made.
+    fn partials(&self) -> usize {
+        self.pixels.div_ceil(self.partial)
+    }
+
+    /// Sizes and cubes of a launch with blocks of so many pixels.
+    fn blocks(&self, block: usize, client: &Client) -> (MapsLaunch, CubeCount) {
+        let blocks = self.pixels.div_ceil(block);
+        let maps = MapsLaunch::new(
+            self.images,
+            self.pixels,
+            self.vectors,
+            self.groups,
+            self.chunks,
+            blocks,
+            block,
+            self.partials(),
+            self.partial,
+            self.epsilon,
+        );
+        (maps, cube_count(client, self.images * blocks * self.chunks))
+    }
+
+    fn dim(&self) -> CubeDim {
+        CubeDim::new_1d(self.arrangement.units() as u32)
+    }
+
+    /// Mean and sum of squared deviations of each group in each block.
+    fn statistics(&self, x: &CubeTensor) -> [CubeTensor; 2] {
+        let shape = Shape::new([self.images, self.partials(), self.groups]);
+        let [means, deviations] = [(); 2].map(|()| empty(x, shape.clone()));
+        let (maps, cubes) = self.blocks(self.partial, &x.client);
+        statistics_kernel::launch(
+            &x.client,
+            cubes,
+            self.dim(),
+            address_type(&[x]),
+            self.vector_size,
+            x.clone().into_buffer_arg(),
+            means.clone().into_buffer_arg(),
+            deviations.clone().into_buffer_arg(),
+            maps,
+            self.arrangement,
+        );
+        [means, deviations]
+    }
+}
+
 /// The norm of `x`, an `f32` tensor whose channels come last in memory; `None` if a group is too wide for a cube.
 pub(super) fn forward(
     x: &CubeTensor,
-    [weight, bias, scale, shift]: [CubeTensor; 4],
+    [weight, bias, scale, shift]: &[CubeTensor; 4],
     options: &GroupNormOptions,
 ) -> Option<CubeTensor> {
-    let shape = x.meta.shape();
-    let (images, channels, groups) = (shape[0], shape[1], options.num_groups);
-    let pixels: usize = shape[2..].iter().product();
-    let vector_size = vector_size(&x.client, channels / groups);
-    let (vectors, group) = (channels / vector_size, channels / groups / vector_size);
-    let most = cube_units(&x.client);
-    let groups_each = (most / group).min(groups);
-    if groups_each == 0 {
-        return None;
-    }
-    let width = groups_each * group;
-    let arrangement = Arrangement {
-        rows: (most / width).min(pixels),
-        width,
-        group,
-    };
-    let chunks = groups.div_ceil(groups_each);
-    let block = arrangement.rows * VECTORS;
-    let partial = block.max(pixels.div_ceil(PARTIALS));
-    let partials = pixels.div_ceil(partial);
-    let maps = |blocks, block| {
-        let epsilon = options.epsilon as f32;
-        MapsLaunch::new(
-            images, pixels, vectors, groups, chunks, blocks, block, partials, partial, epsilon,
-        )
-    };
-    let dim = CubeDim::new_1d(arrangement.units() as u32);
-    let [means, deviations] = [(); 2].map(|()| empty(x, Shape::new([images, partials, groups])));
-    statistics_kernel::launch(
-        &x.client,
-        cube_count(&x.client, images * partials * chunks),
-        dim,
-        address_type(&[x]),
-        vector_size,
-        x.clone().into_buffer_arg(),
-        means.clone().into_buffer_arg(),
-        deviations.clone().into_buffer_arg(),
-        maps(partials, partial),
-        arrangement,
-    );
+    let launch = Launch::new(x, options)?;
+    let [means, deviations] = launch.statistics(x);
     let output = empty_channels_last(x, x.meta.shape().clone());
-    let blocks = pixels.div_ceil(block);
+    let (maps, cubes) = launch.blocks(launch.block, &x.client);
     forward_kernel::launch(
         &x.client,
-        cube_count(&x.client, images * blocks * chunks),
-        dim,
+        cubes,
+        launch.dim(),
         address_type(&[x]),
-        vector_size,
+        launch.vector_size,
         x.clone().into_buffer_arg(),
-        weight.into_buffer_arg(),
-        bias.into_buffer_arg(),
-        scale.into_buffer_arg(),
-        shift.into_buffer_arg(),
+        weight.clone().into_buffer_arg(),
+        bias.clone().into_buffer_arg(),
+        scale.clone().into_buffer_arg(),
+        shift.clone().into_buffer_arg(),
         means.into_buffer_arg(),
         deviations.into_buffer_arg(),
         output.clone().into_buffer_arg(),
-        maps(blocks, block),
-        arrangement,
+        maps,
+        launch.arrangement,
         options.silu,
     );
     Some(output)
+}
+
+/// The gradients of `x`, sums and products, where `x` is as in [`forward`].
+pub(super) fn gradients(
+    x: &CubeTensor,
+    gradient: &CubeTensor,
+    [weight, bias, scale, shift]: &[CubeTensor; 4],
+    options: &GroupNormOptions,
+) -> Option<(CubeTensor, CubeTensor, CubeTensor)> {
+    let launch = Launch::new(x, options)?;
+    let gradient = into_channels_last(gradient.clone());
+    let [means, deviations] = launch.statistics(x);
+    let shape = x.meta.shape();
+    let partial_shape = Shape::new([shape[0], launch.partials(), shape[1]]);
+    let [partial_sums, partial_products] = [(); 2].map(|()| empty(x, partial_shape.clone()));
+    let (maps, cubes) = launch.blocks(launch.partial, &x.client);
+    sums_kernel::launch(
+        &x.client,
+        cubes,
+        launch.dim(),
+        address_type(&[x]),
+        launch.vector_size,
+        x.clone().into_buffer_arg(),
+        gradient.clone().into_buffer_arg(),
+        weight.clone().into_buffer_arg(),
+        bias.clone().into_buffer_arg(),
+        scale.clone().into_buffer_arg(),
+        shift.clone().into_buffer_arg(),
+        means.clone().into_buffer_arg(),
+        deviations.clone().into_buffer_arg(),
+        partial_sums.clone().into_buffer_arg(),
+        partial_products.clone().into_buffer_arg(),
+        maps,
+        launch.arrangement,
+        options.silu,
+    );
+    let [sums, products] = [(); 2].map(|()| empty(x, Shape::new([shape[0], shape[1]])));
+    let vectors = launch.images * launch.vectors;
+    let dim = CubeDim::new(&x.client, vectors);
+    totals_kernel::launch(
+        &x.client,
+        calculate_cube_count_elemwise(&x.client, vectors, dim),
+        dim,
+        address_type(&[&partial_sums]),
+        launch.vector_size,
+        partial_sums.into_buffer_arg(),
+        partial_products.into_buffer_arg(),
+        sums.clone().into_buffer_arg(),
+        products.clone().into_buffer_arg(),
+        launch.partials(),
+        launch.vectors,
+    );
+    let output = empty_channels_last(x, shape.clone());
+    let (maps, cubes) = launch.blocks(launch.block, &x.client);
+    gradient_kernel::launch(
+        &x.client,
+        cubes,
+        launch.dim(),
+        address_type(&[x]),
+        launch.vector_size,
+        x.clone().into_buffer_arg(),
+        gradient.into_buffer_arg(),
+        weight.clone().into_buffer_arg(),
+        bias.clone().into_buffer_arg(),
+        scale.clone().into_buffer_arg(),
+        shift.clone().into_buffer_arg(),
+        means.into_buffer_arg(),
+        deviations.into_buffer_arg(),
+        sums.clone().into_buffer_arg(),
+        products.clone().into_buffer_arg(),
+        output.clone().into_buffer_arg(),
+        maps,
+        launch.arrangement,
+        options.silu,
+    );
+    Some((output, sums, products))
 }
 
 #[cube(launch, address_type = "dynamic")]
@@ -197,37 +338,12 @@ fn forward_kernel<N: Size>(
     if part.image >= maps.images {
         terminate!();
     }
-    let mut shared_means = Shared::new_slice(arrangement.width);
-    let mut shared_inverses = Shared::new_slice(arrangement.width);
-    let unit = UNIT_POS as usize;
-    let lane = unit % arrangement.width;
-    let leader = lane - lane % arrangement.group;
-    let inside = part.vector < maps.vectors;
-    if inside && unit == leader {
-        let group = part.vector / arrangement.group;
-        let mut mean = 0.0_f32;
-        let mut deviation = 0.0_f32;
-        let mut count = 0.0_f32;
-        for block in 0..maps.partials {
-            let at = (part.image * maps.partials + block) * maps.groups + group;
-            let values = values::<N>(block, maps.partial, maps, arrangement);
-            let total = count + values;
-            let step = means[at] - mean;
-            mean += step * (values / total);
-            deviation += deviations[at] + step * step * (count * values / total);
-            count = total;
-        }
-        shared_means[lane] = mean;
-        shared_inverses[lane] = 1.0_f32 / (deviation / count + maps.epsilon).sqrt();
-    }
-    sync_cube();
-    if inside {
-        let mean = Vector::new(shared_means[leader]);
-        let inverse = Vector::new(shared_inverses[leader]);
-        let of_image = part.image * maps.vectors + part.vector;
-        let scale = scale[of_image] + Vector::new(1.0_f32);
-        let factor = scale * weight[part.vector] * inverse;
-        let offset = scale * bias[part.vector] + shift[of_image];
+    if part.vector < maps.vectors {
+        let (mean, inverse) = joined::<N>(means, deviations, &part, maps, arrangement);
+        let mean = Vector::new(mean);
+        let inverse = Vector::new(inverse);
+        let (factor, offset) = affine::<N>(&part, maps, weight, bias, scale, shift);
+        let factor = factor * inverse;
         for pixel in range_stepped(part.first, part.end, arrangement.rows) {
             let i = pixel * maps.vectors + part.vector;
             let y = (x[i] - mean) * factor + offset;
@@ -236,6 +352,133 @@ fn forward_kernel<N: Size>(
             } else {
                 output[i] = y;
             }
+        }
+    }
+}
+
+/// Sums of `g` and of `g x_hat` in each block, by channel, where `g` is the gradient before the activation.
+#[cube(launch, address_type = "dynamic")]
+fn sums_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    gradient: &[Vector<f32, N>],
+    weight: &[Vector<f32, N>],
+    bias: &[Vector<f32, N>],
+    scale: &[Vector<f32, N>],
+    shift: &[Vector<f32, N>],
+    means: &[f32],
+    deviations: &[f32],
+    sums: &mut [Vector<f32, N>],
+    products: &mut [Vector<f32, N>],
+    maps: &Maps,
+    #[comptime] arrangement: Arrangement,
+    #[comptime] with_silu: bool,
+) {
+    let part = part(maps, arrangement);
+    if part.image >= maps.images {
+        terminate!();
+    }
+    let units = comptime!(arrangement.units());
+    let mut shared_sums = Shared::<[Vector<f32, N>]>::new_slice(units);
+    let mut shared_products = Shared::<[Vector<f32, N>]>::new_slice(units);
+    let unit = UNIT_POS as usize;
+    let inside = part.vector < maps.vectors;
+    let mut sum = Vector::<f32, N>::new(0.0_f32);
+    let mut product = Vector::<f32, N>::new(0.0_f32);
+    if inside {
+        let (mean, inverse) = joined::<N>(means, deviations, &part, maps, arrangement);
+        let mean = Vector::new(mean);
+        let inverse = Vector::new(inverse);
+        let (factor, offset) = affine::<N>(&part, maps, weight, bias, scale, shift);
+        let factor = factor * inverse;
+        for pixel in range_stepped(part.first, part.end, arrangement.rows) {
+            let i = pixel * maps.vectors + part.vector;
+            let centred = x[i] - mean;
+            let g = before_activation::<N>(centred, gradient[i], factor, offset, with_silu);
+            sum += g;
+            product += g * centred * inverse;
+        }
+    }
+    shared_sums[unit] = sum;
+    shared_products[unit] = product;
+    sync_cube();
+    if inside && unit < arrangement.width {
+        for row in 1..arrangement.rows {
+            sum += shared_sums[row * arrangement.width + unit];
+            product += shared_products[row * arrangement.width + unit];
+        }
+        let at = (part.image * maps.partials + part.block) * maps.vectors + part.vector;
+        sums[at] = sum;
+        products[at] = product;
+    }
+}
+
+/// Sums over the blocks of each image.
+#[cube(launch, address_type = "dynamic")]
+fn totals_kernel<N: Size>(
+    partial_sums: &[Vector<f32, N>],
+    partial_products: &[Vector<f32, N>],
+    sums: &mut [Vector<f32, N>],
+    products: &mut [Vector<f32, N>],
+    partials: usize,
+    vectors: usize,
+) {
+    if ABSOLUTE_POS < sums.len() {
+        let first = ABSOLUTE_POS / vectors * partials * vectors + ABSOLUTE_POS % vectors;
+        let mut sum = Vector::<f32, N>::new(0.0_f32);
+        let mut product = Vector::<f32, N>::new(0.0_f32);
+        for block in 0..partials {
+            sum += partial_sums[first + block * vectors];
+            product += partial_products[first + block * vectors];
+        }
+        sums[ABSOLUTE_POS] = sum;
+        products[ABSOLUTE_POS] = product;
+    }
+}
+
+#[cube(launch, address_type = "dynamic")]
+fn gradient_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    gradient: &[Vector<f32, N>],
+    weight: &[Vector<f32, N>],
+    bias: &[Vector<f32, N>],
+    scale: &[Vector<f32, N>],
+    shift: &[Vector<f32, N>],
+    means: &[f32],
+    deviations: &[f32],
+    sums: &[Vector<f32, N>],
+    products: &[Vector<f32, N>],
+    output: &mut [Vector<f32, N>],
+    maps: &Maps,
+    #[comptime] arrangement: Arrangement,
+    #[comptime] with_silu: bool,
+) {
+    let part = part(maps, arrangement);
+    if part.image >= maps.images {
+        terminate!();
+    }
+    if part.vector < maps.vectors {
+        let (mean, inverse) = joined::<N>(means, deviations, &part, maps, arrangement);
+        let first = part.vector / arrangement.group * arrangement.group;
+        let mut sum = Vector::<f32, N>::new(0.0_f32);
+        let mut product = Vector::<f32, N>::new(0.0_f32);
+        for vector in first..first + arrangement.group {
+            let of_image = part.image * maps.vectors + vector;
+            let factor = (scale[of_image] + Vector::new(1.0_f32)) * weight[vector];
+            sum += factor * sums[of_image];
+            product += factor * products[of_image];
+        }
+        let values = (maps.pixels * arrangement.group * N::value()) as f32;
+        let mean_gradient = Vector::new(sum.vector_sum() / values);
+        let slope = Vector::new(product.vector_sum() / values * inverse);
+        let mean = Vector::new(mean);
+        let inverse = Vector::new(inverse);
+        let (factor, offset) = affine::<N>(&part, maps, weight, bias, scale, shift);
+        let line = factor * inverse;
+        for pixel in range_stepped(part.first, part.end, arrangement.rows) {
+            let i = pixel * maps.vectors + part.vector;
+            let centred = x[i] - mean;
+            let g = before_activation::<N>(centred, gradient[i], line, offset, with_silu);
+            output[i] = (factor * g - mean_gradient - centred * slope) * inverse;
         }
     }
 }
@@ -268,6 +511,49 @@ fn values<N: Size>(
 ) -> f32 {
     let pixels = min(pixels, maps.pixels - block * pixels);
     (pixels * arrangement.group * N::value()) as f32
+}
+
+/// Mean of this unit's group and `1 / sqrt(var + epsilon)`, from those of all blocks.
+#[cube]
+fn joined<N: Size>(
+    means: &[f32],
+    deviations: &[f32],
+    part: &Part,
+    maps: &Maps,
+    #[comptime] arrangement: Arrangement,
+) -> (f32, f32) {
+    let group = part.vector / arrangement.group;
+    let mut mean = 0.0_f32;
+    let mut deviation = 0.0_f32;
+    let mut count = 0.0_f32;
+    for block in 0..maps.partials {
+        let at = (part.image * maps.partials + block) * maps.groups + group;
+        let values = values::<N>(block, maps.partial, maps, arrangement);
+        let total = count + values;
+        let step = means[at] - mean;
+        mean += step * (values / total);
+        deviation += deviations[at] + step * step * (count * values / total);
+        count = total;
+    }
+    (mean, 1.0_f32 / (deviation / count + maps.epsilon).sqrt())
+}
+
+/// Factors and offsets of `x_hat` for the channels of this unit.
+#[cube]
+fn affine<N: Size>(
+    part: &Part,
+    maps: &Maps,
+    weight: &[Vector<f32, N>],
+    bias: &[Vector<f32, N>],
+    scale: &[Vector<f32, N>],
+    shift: &[Vector<f32, N>],
+) -> (Vector<f32, N>, Vector<f32, N>) {
+    let of_image = part.image * maps.vectors + part.vector;
+    let scale = scale[of_image] + Vector::new(1.0_f32);
+    (
+        scale * weight[part.vector],
+        scale * bias[part.vector] + shift[of_image],
+    )
 }
 
 /// Sum of `value` over the units of each group, in the same order every time. Every unit of the cube must call
