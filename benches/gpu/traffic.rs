@@ -1,5 +1,6 @@
-//! What a step of the released U-Net at 256 px asks of a GPU: kernel launches, and the bytes of the buffers that
-//! each is given. Once with our kernels, once with compositions of Burn's operations.
+//! What a step of the released U-Net at 256 px, and a training step of the quickstart's, ask of a GPU: kernel
+//! launches, and the bytes of the buffers that each is given. Once with our kernels, once with compositions of Burn's
+//! operations.
 //!
 //! ```text
 //! cargo run --release -p fas-benches --features wgpu --bin gpu-traffic
@@ -9,7 +10,8 @@
 //! No GPU is needed: the device is wgpu's that computes nothing, and what is counted is the record that wgpu
 //! writes of all it is told. An operand counts for each launch that it is given to, once where the result overwrites
 //! it. Where Burn chooses by the device, among algorithms of a convolution say, it is what it takes without
-//! tensor cores and without autotuning. The style's maps are known, as in a sampler, and the weights as loaded.
+//! tensor cores and without autotuning. The style's maps are known in the first, as in a sampler, and its weights as
+//! loaded; the second is forward and backward, without the optimiser.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -17,8 +19,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
 use burn::tensor::wgpu::WgpuSetup;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DataError, Device, Int, Tensor};
 use fas_benches::tensor;
 use fas_diffusion::GeneratorConfig;
 use fas_kernels::{lay_out_convolutions, with_compositions};
@@ -32,35 +36,85 @@ fn main() -> Result<(), Box<dyn Error>> {
     let record = folder.path().join("trace.ron");
 
     device.seed(0);
-    let generator = GeneratorConfig::released(17).init(&device);
+    let step = released_step(&device);
+    print_traffic("U-Net step, 256 px", &record, step)?;
+    let step = training_step(&device.clone().autodiff());
+    print_traffic(
+        "gradients of the small U-Net, 64 px, batch 8",
+        &record,
+        step,
+    )
+}
+
+/// A step of the released U-Net in a sampler.
+fn released_step(device: &Device) -> impl Fn() -> Result<(), DataError> + use<> {
+    let generator = GeneratorConfig::released(17).init(device);
     let networks = lay_out_convolutions(generator.networks().clone());
-    let picture = || tensor([1, 3, 256, 256], &device);
+    let device = device.clone();
+    let picture = move || tensor([1, 3, 256, 256], &device);
     let features = networks.style_encoder.features(picture());
     let style = networks.unet.condition(&features);
-    let step = || {
-        let t = Tensor::<1, Int>::from_data([240], &device);
+    move || {
+        let t = Tensor::<1, Int>::from_data([240], &picture().device());
         let output = networks.unet.forward(picture(), picture(), t, &style);
-        output.into_data().try_to_vec::<f32>()
-    };
+        output.into_data().try_to_vec::<f32>().map(drop)
+    }
+}
+
+/// Loss of the quickstart's U-Net and the gradients of all its weights.
+fn training_step(device: &Device) -> impl Fn() -> Result<(), DataError> + use<> {
+    let networks = GeneratorConfig::small(16).init(device).networks().clone();
+    let device = device.clone();
+    move || {
+        let picture = || tensor([8, 3, 64, 64], &device);
+        let features = networks.style_encoder.features(picture());
+        let style = networks.unet.condition(&features);
+        let t = Tensor::<1, Int>::from_data([240; 8], &device);
+        let output = networks.unet.forward(picture(), picture(), t, &style);
+        let loss = (output.clone() * output).mean();
+        let gradients = GradientsParams::from_grads(loss.backward(), &networks.unet);
+        // Waits for all of them.
+        networks.unet.visit(&mut Read(gradients));
+        Ok(())
+    }
+}
+
+/// Reads the first value of each gradient.
+struct Read(GradientsParams);
+
+impl ModuleVisitor for Read {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.0.get::<D>(param.id) {
+            let _ = gradient.flatten::<1>(0, D - 1).narrow(0, 0, 1).into_data();
+        }
+    }
+}
+
+/// Counts the second call of `step`, with our kernels and with compositions.
+fn print_traffic(
+    what: &str,
+    record: &Path,
+    step: impl Fn() -> Result<(), DataError>,
+) -> Result<(), Box<dyn Error>> {
     let fusion = if cfg!(feature = "fusion") {
         "with"
     } else {
         "without"
     };
-    for (what, kernels) in [("our kernels", true), ("compositions", false)] {
+    for (how, kernels) in [("our kernels", true), ("compositions", false)] {
         let run = || {
             if kernels {
                 step()
             } else {
-                with_compositions(step)
+                with_compositions(&step)
             }
         };
         // The first compiles, and chooses.
         run()?;
         let begin = record.metadata()?.len();
         run()?;
-        let traffic = Traffic::read(&record, begin)?;
-        println!("| {what}, {fusion} fusion | launches | MB |\n|---|--:|--:|");
+        let traffic = Traffic::read(record, begin)?;
+        println!("| {what}: {how}, {fusion} fusion | launches | MB |\n|---|--:|--:|");
         let all = traffic.values().fold(Traffic::default(), Traffic::plus);
         println!("{}", all.row("all"));
         let mut kernels: Vec<_> = traffic.iter().collect();
