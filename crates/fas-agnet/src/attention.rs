@@ -84,24 +84,15 @@ impl MultiHeadAttention {
     /// - context: `[batch_size, keys, context_width]`, any number of keys
     /// - output: `[batch_size, queries, width]`
     pub fn forward(&self, tokens: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
-        let [batch_size, queries, width] = tokens.dims();
-        let channels = width / self.num_heads;
-        let heads = |projected: Tensor<3>| {
-            let [_, count, _] = projected.dims();
-            projected
-                .reshape([batch_size, count, self.num_heads, channels])
-                .swap_dims(1, 2)
-        };
-        let attended = fas_kernels::attention(
-            heads(project(&self.query, tokens)),
-            heads(project(&self.key, context.clone())),
-            heads(project(&self.value, context)),
+        let channels = tokens.dims()[2] / self.num_heads;
+        let attended = fas_kernels::multi_head_attention(
+            project(&self.query, tokens),
+            project(&self.key, context.clone()),
+            project(&self.value, context),
+            self.num_heads,
             1.0 / (channels as f64).sqrt(),
         );
-        let joined = attended
-            .swap_dims(1, 2)
-            .reshape([batch_size, queries, width]);
-        project(&self.output, joined)
+        project(&self.output, attended)
     }
 }
 

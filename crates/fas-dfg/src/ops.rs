@@ -69,22 +69,8 @@ pub(crate) fn multi_head_attention(
     value: Tensor<3>,
     heads: usize,
 ) -> Tensor<3> {
-    let [batch_size, queries, channels] = query.dims();
-    let width = channels / heads;
-    let split = |tokens: Tensor<3>| {
-        let [_, count, _] = tokens.dims();
-        tokens
-            .reshape([batch_size, count, heads, width])
-            .swap_dims(1, 2)
-    };
-    fas_kernels::attention(
-        split(query),
-        split(key),
-        split(value),
-        (width as f64).powf(-0.5),
-    )
-    .swap_dims(1, 2)
-    .reshape([batch_size, queries, channels])
+    let width = query.dims()[2] / heads;
+    fas_kernels::multi_head_attention(query, key, value, heads, (width as f64).powf(-0.5))
 }
 
 /// `[batch_size, channels, height, width]` to `[batch_size, height width, channels]`, row by row.

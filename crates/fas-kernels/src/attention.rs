@@ -85,3 +85,58 @@ pub fn attention<const D: usize>(
     dims[D - 1] = v[D - 1];
     Tensor::<3>::from_dispatch(output).reshape(dims)
 }
+
+/// [`attention`] of `num_heads` heads that lie side by side in the channels, as the linear layers of a transformer make
+/// and take them. On Flex no head is copied.
+///
+/// # Shapes
+///
+/// - query: `[batch_size, queries, num_heads channels]`
+/// - key: `[batch_size, keys, num_heads channels]`
+/// - value: `[batch_size, keys, num_heads channels_out]`
+/// - output: `[batch_size, queries, num_heads channels_out]`
+///
+/// # Panics
+///
+/// If the shapes do not fit each other or `num_heads` does not divide the channels.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "flex")]
+/// # {
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex();
+/// let tokens = Tensor::<3>::zeros([1, 1, 2], &device);
+/// let value = Tensor::<3>::from_data([[[1.0, 2.0]]], &device);
+/// let y = fas_kernels::multi_head_attention(tokens.clone(), tokens, value, 2, 1.0);
+/// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [1.0, 2.0]);
+/// # }
+/// ```
+pub fn multi_head_attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    num_heads: usize,
+    scale: f64,
+) -> Tensor<3> {
+    let [q, k, v] = [query.dims(), key.dims(), value.dims()];
+    assert!(
+        q[0] == k[0] && q[0] == v[0] && q[2] == k[2] && k[1] == v[1],
+        "multi_head_attention: query {q:?}, key {k:?} and value {v:?} do not fit each other"
+    );
+    assert!(
+        num_heads > 0 && q[2].is_multiple_of(num_heads) && v[2].is_multiple_of(num_heads),
+        "multi_head_attention: {num_heads} heads do not divide the channels of query {q:?} and value {v:?}"
+    );
+    let composition = |query, key, value, num_heads, scale| {
+        reference::heads::<Dispatch>(query, key, value, num_heads, |query, key, value| {
+            reference::forward::<Dispatch>(query, key, value, scale).0
+        })
+    };
+    Tensor::from_dispatch(dispatch!(
+        multi_head_attention or composition;
+        query.into_dispatch(), key.into_dispatch(), value.into_dispatch(), num_heads, scale
+    ))
+}

@@ -325,6 +325,16 @@ impl KernelOps for burn::backend::Flex {
         attention::flex::forward(query, key, value, scale).0
     }
 
+    fn multi_head_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        num_heads: usize,
+        scale: f64,
+    ) -> FloatTensor<Self> {
+        attention::flex::heads(query, key, value, num_heads, scale)
+    }
+
     fn attention_forward(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,

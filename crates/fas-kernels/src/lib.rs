@@ -53,7 +53,7 @@ mod simd;
 mod softmax;
 mod weights;
 
-pub use attention::attention;
+pub use attention::{attention, multi_head_attention};
 pub use compositions::with_compositions;
 pub use conv2d::{conv2d, conv2d_batch_norm};
 pub use gelu::{GeluForm, gelu};

@@ -264,6 +264,21 @@ pub trait KernelOps: Backend {
         attention::reference::forward::<Self>(query, key, value, scale).0
     }
 
+    /// Attention of heads side by side, see [`crate::multi_head_attention()`].
+    #[allow(unused_variables)]
+    #[fusion(default)]
+    fn multi_head_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        num_heads: usize,
+        scale: f64,
+    ) -> FloatTensor<Self> {
+        attention::reference::heads::<Self>(query, key, value, num_heads, |query, key, value| {
+            Self::attention_output(query, key, value, scale)
+        })
+    }
+
     /// The output of [`attention_output`](Self::attention_output), and the logarithm of each query's sum of
     /// exponentials, `[batch_size, queries]`.
     #[allow(unused_variables)]

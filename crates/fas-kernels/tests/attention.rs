@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor, activation};
 #[cfg(feature = "flex")]
 use common::with_threads;
 use common::{assert_close, burn_device, on_every_device, random};
-use fas_kernels::attention;
+use fas_kernels::{attention, multi_head_attention};
 
 /// Sizes of one comparison.
 #[derive(Clone, Copy, Debug)]
@@ -234,7 +234,67 @@ fn threads_do_not_change_a_bit() {
     }
 }
 
+/// Against [`attention`] of heads that are taken apart, forward and backward.
+fn heads_side_by_side_are_heads_apart(device: Device) {
+    for (heads, case) in [1, 2, 3]
+        .into_iter()
+        .flat_map(|heads| cases().into_iter().map(move |case| (heads, case)))
+    {
+        let wide = Case {
+            channels: heads * case.channels,
+            channels_out: heads * case.channels_out,
+            ..case
+        };
+        let run = |apart: bool| {
+            let device = device.clone().autodiff();
+            let inputs = wide.inputs(&device).map(|t| t.require_grad());
+            let [query, key, value] = inputs.clone();
+            let attend = |query: Tensor<3>, key: Tensor<3>, value: Tensor<3>| {
+                if !apart {
+                    return multi_head_attention(query, key, value, heads, 0.3);
+                }
+                let split = |t: Tensor<3>| {
+                    let [n, count, width] = t.dims();
+                    t.reshape([n, count, heads, width / heads]).swap_dims(1, 2)
+                };
+                let joined = attention(split(query), split(key), split(value), 0.3);
+                joined
+                    .swap_dims(1, 2)
+                    .reshape([case.batch_size, case.queries, wide.channels_out])
+            };
+            // Without gradients another kernel may run.
+            let plain = inputs.clone().map(|t| t.inner());
+            let [plain_query, plain_key, plain_value] = plain;
+            let plain = attend(plain_query, plain_key, plain_value);
+            let y = attend(query, key, value);
+            let gradients = (y.clone() * random(4, y.dims(), &device)).sum().backward();
+            let mut all = vec![plain.into_data().try_to_vec::<f32>().unwrap()];
+            all.push(y.into_data().try_to_vec().unwrap());
+            all.extend(inputs.map(|t| {
+                t.grad(&gradients)
+                    .unwrap()
+                    .into_data()
+                    .try_to_vec()
+                    .unwrap()
+            }));
+            all
+        };
+        for (together, apart) in run(false).iter().zip(&run(true)) {
+            assert_close(together, apart, 2e-6, &format!("{heads} heads, {case:?}"));
+        }
+    }
+}
+
+#[cfg(feature = "flex")]
+#[test]
+#[should_panic(expected = "3 heads do not divide the channels")]
+fn heads_divide_the_channels() {
+    let tokens = Tensor::<3>::zeros([1, 2, 4], &Device::flex());
+    multi_head_attention(tokens.clone(), tokens.clone(), tokens, 3, 1.0);
+}
+
 on_every_device!(
+    heads_side_by_side_are_heads_apart,
     equals_the_definition_forward_and_backward,
     heads_are_a_leading_axis,
     views_are_read_in_order,

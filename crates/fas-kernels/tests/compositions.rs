@@ -39,6 +39,16 @@ fn all(device: &Device) -> Vec<(&'static str, Vec<f32>)> {
             "attention",
             values(fas_kernels::attention(tokens(5), tokens(6), tokens(7), 0.3)),
         ),
+        (
+            "multi_head_attention",
+            values(fas_kernels::multi_head_attention(
+                tokens(5),
+                tokens(6),
+                tokens(7),
+                2,
+                0.3,
+            )),
+        ),
         ("average_2x2", of_maps(fas_kernels::average_2x2)),
         (
             "concat_channels",

@@ -8,9 +8,9 @@ use burn::backend::flex::{Flex, FlexTensor};
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::pack::{KEYS, QUERIES, Rows, transposed};
+use super::pack::{KEYS, QUERIES, Rows, Tokens, transposed};
 use super::{gradient, reference};
-use crate::buffer::{all_f32, dims, read, tensor};
+use crate::buffer::{all_f32, dims, output, read, tensor};
 use crate::exp::exp;
 use crate::product::{
     self, Columns, FEW_ROWS, PanelTask, ROWS, Start, packed_panel, panel, rows_of,
@@ -63,6 +63,45 @@ pub(crate) fn forward(
     let Some(sizes) = Sizes::new(&query, &key, &value) else {
         return reference::forward::<Flex>(query, key, value, scale);
     };
+    let (output, log_sums) = outputs(sizes, 1, [&query, &key, &value], scale as f32);
+    let [batch_size, queries] = [sizes.batch_size, sizes.queries];
+    (
+        tensor(output, [batch_size, queries, sizes.channels_out]),
+        tensor(log_sums, [batch_size, queries]),
+    )
+}
+
+/// See [`KernelOps::multi_head_attention`](crate::KernelOps::multi_head_attention).
+pub(crate) fn heads(
+    query: FlexTensor,
+    key: FlexTensor,
+    value: FlexTensor,
+    num_heads: usize,
+    scale: f64,
+) -> FlexTensor {
+    let Some(sizes) = Sizes::new(&query, &key, &value) else {
+        return reference::heads::<Flex>(query, key, value, num_heads, |query, key, value| {
+            reference::forward::<Flex>(query, key, value, scale).0
+        });
+    };
+    let of_head = Sizes {
+        channels: sizes.channels / num_heads,
+        channels_out: sizes.channels_out / num_heads,
+        ..sizes
+    };
+    let (output, _) = outputs(of_head, num_heads, [&query, &key, &value], scale as f32);
+    let dims = [sizes.batch_size, sizes.queries, sizes.channels_out];
+    tensor(output, dims)
+}
+
+/// The output for `heads` heads of these sizes side by side, and the logarithms of the sums of exponentials: of
+/// one head, where there is one.
+fn outputs(
+    sizes: Sizes,
+    heads: usize,
+    [query, key, value]: [&FlexTensor; 3],
+    scale: f32,
+) -> (Vec<f32>, Vec<f32>) {
     let Sizes {
         batch_size,
         queries,
@@ -70,42 +109,54 @@ pub(crate) fn forward(
         channels,
         channels_out,
     } = sizes;
-    let (query, key, value) = (read(&query), read(&key), read(&value));
+    let (query, key, value) = (read(query), read(key), read(value));
     let lanes = Width::detect().lanes;
-    let size = [queries, channels];
-    let panels = transposed(&query, size, QUERIES, panel_rows(), scale as f32);
-    let key_tiles = transposed(&key, [keys, channels], KEYS, KEYS, 1.0);
-    let value_rows = Rows::new(&value, channels_out, lanes);
+    let tokens = |values, count, channels| Tokens {
+        values,
+        count,
+        heads,
+        channels,
+    };
+    let panels = transposed(
+        tokens(&query, queries, channels),
+        QUERIES,
+        panel_rows(),
+        scale,
+    );
+    let key_tiles = transposed(tokens(&key, keys, channels), KEYS, KEYS, 1.0);
+    let value_rows = Rows::new(tokens(&value, keys, channels_out), lanes);
     let padded = channels_out.next_multiple_of(lanes);
     let panels_len = queries.next_multiple_of(QUERIES) * channels;
     let tiles_len = keys.next_multiple_of(KEYS) * channels;
-    let mut output = vec![0.0; batch_size * queries * channels_out];
+    let width = heads * channels_out;
+    let mut output = output(batch_size * queries * width);
     let mut log_sums = vec![0.0; batch_size * queries];
     output
-        .par_chunks_mut(queries * channels_out)
+        .par_chunks_mut(queries * width)
         .zip(log_sums.par_chunks_mut(queries))
         .enumerate()
-        .for_each(|(n, (output, log_sums))| {
+        .for_each(|(image, (output, log_sums))| {
             output
-                .par_chunks_mut(QUERIES * channels_out)
+                .par_chunks_mut(QUERIES * width)
                 .zip(log_sums.par_chunks_mut(QUERIES))
                 .enumerate()
                 .for_each(|(b, (output, log_sums))| {
-                    let first = n * panels_len + b * QUERIES * channels;
-                    product::dispatch(ForwardTask {
-                        sizes,
-                        panels: &panels[first..][..QUERIES * channels],
-                        key_tiles: &key_tiles[n * tiles_len..][..tiles_len],
-                        values: &value_rows.as_slice()[n * keys * padded..][..keys * padded],
-                        output,
-                        log_sums,
-                    });
+                    for head in 0..heads {
+                        let n = image * heads + head;
+                        let first = n * panels_len + b * QUERIES * channels;
+                        product::dispatch(ForwardTask {
+                            sizes,
+                            panels: &panels[first..][..QUERIES * channels],
+                            key_tiles: &key_tiles[n * tiles_len..][..tiles_len],
+                            values: &value_rows.as_slice()[n * keys * padded..][..keys * padded],
+                            output: &mut output[head * channels_out..],
+                            stride: width,
+                            log_sums,
+                        });
+                    }
                 });
         });
-    (
-        tensor(output, [batch_size, queries, channels_out]),
-        tensor(log_sums, [batch_size, queries]),
-    )
+    (output, log_sums)
 }
 
 /// See [`KernelOps::attention_gradients`](crate::KernelOps::attention_gradients).
@@ -149,7 +200,9 @@ struct ForwardTask<'a> {
     key_tiles: &'a [f32],
     /// Values in rows of whole vectors.
     values: &'a [f32],
+    /// Rows that begin every `stride` values.
     output: &'a mut [f32],
+    stride: usize,
     log_sums: &'a mut [f32],
 }
 
@@ -212,10 +265,10 @@ impl PanelTask for ForwardTask<'_> {
                 );
             }
         }
-        let outputs = self.output.chunks_exact_mut(channels_out);
+        let outputs = self.output.chunks_mut(self.stride);
         let rows = outputs.zip(self.log_sums).zip(&state);
         for (((output, log_sum), state), sums) in rows.zip(sums_of_values.chunks_exact(padded)) {
-            for (output, sum) in output.iter_mut().zip(sums) {
+            for (output, sum) in output[..channels_out].iter_mut().zip(sums) {
                 *output = sum / state.sum;
             }
             *log_sum = state.largest + state.sum.ln();

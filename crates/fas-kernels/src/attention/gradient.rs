@@ -10,7 +10,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::flex::{Sizes, panel_rows};
-use super::pack::{KEYS, QUERIES, Rows, transposed};
+use super::pack::{KEYS, QUERIES, Rows, Tokens, transposed};
 use crate::exp::exp;
 use crate::product::{self, Columns, PanelTask, Start, packed_panel, panel, rows_of};
 use crate::scratch::Scratch;
@@ -128,18 +128,26 @@ impl Operands<'_> {
             .zip(self.output.par_chunks(channels_out))
             .with_min_len(64)
             .for_each(|((mean, a), b)| *mean = a.iter().zip(b).map(|(a, b)| a * b).sum());
-        let size = [queries, channels];
-        let size_out = [queries, channels_out];
+        let tokens = |values, count, channels| Tokens {
+            values,
+            count,
+            heads: 1,
+            channels,
+        };
+        let query = tokens(self.query, queries, channels);
+        let gradient = tokens(self.gradient, queries, channels_out);
+        let key = tokens(self.key, keys, channels);
+        let value = tokens(self.value, keys, channels_out);
         Packed {
             sizes: self.sizes,
             lanes,
-            query_panels: transposed(self.query, size, QUERIES, rows, self.scale),
-            gradient_panels: transposed(self.gradient, size_out, QUERIES, rows, 1.0),
-            query_rows: Rows::scaled(self.query, channels, lanes, self.scale),
-            gradient_rows: Rows::new(self.gradient, channels_out, lanes),
-            key_tiles: transposed(self.key, [keys, channels], KEYS, KEYS, 1.0),
-            value_tiles: transposed(self.value, [keys, channels_out], KEYS, KEYS, 1.0),
-            key_rows: Rows::new(self.key, channels, lanes),
+            query_panels: transposed(query, QUERIES, rows, self.scale),
+            gradient_panels: transposed(gradient, QUERIES, rows, 1.0),
+            query_rows: Rows::scaled(query, lanes, self.scale),
+            gradient_rows: Rows::new(gradient, lanes),
+            key_tiles: transposed(key, KEYS, KEYS, 1.0),
+            value_tiles: transposed(value, KEYS, KEYS, 1.0),
+            key_rows: Rows::new(key, lanes),
             log_sums: self.log_sums,
             means,
         }

@@ -54,3 +54,27 @@ pub(crate) fn gradients<B: Backend>(
     let d_key = B::float_matmul(transposed(d_scores), query);
     (d_query, d_key, d_value)
 }
+
+/// `attention` of each head, where the heads lie side by side in the channels; see
+/// [`KernelOps::multi_head_attention`](crate::KernelOps::multi_head_attention).
+pub(crate) fn heads<B: Backend>(
+    query: FloatTensor<B>,
+    key: FloatTensor<B>,
+    value: FloatTensor<B>,
+    num_heads: usize,
+    attention: impl FnOnce(FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) -> FloatTensor<B>,
+) -> FloatTensor<B> {
+    let [batch_size, queries, _] = query.shape().dims();
+    let channels_out = value.shape()[2];
+    let split = |tokens: FloatTensor<B>| {
+        let [_, count, channels] = tokens.shape().dims();
+        let channels = channels / num_heads;
+        let split = Shape::new([batch_size, count, num_heads, channels]);
+        let heads = B::float_swap_dims(B::float_reshape(tokens, split), 1, 2);
+        B::float_reshape(heads, Shape::new([batch_size * num_heads, count, channels]))
+    };
+    let attended = attention(split(query), split(key), split(value));
+    let heads = Shape::new([batch_size, num_heads, queries, channels_out / num_heads]);
+    let joined = B::float_swap_dims(B::float_reshape(attended, heads), 1, 2);
+    B::float_reshape(joined, Shape::new([batch_size, queries, channels_out]))
+}
