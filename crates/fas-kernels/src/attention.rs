@@ -77,8 +77,10 @@ pub fn attention<const D: usize>(
         let t: Tensor<3> = t.reshape([batch_size, tokens, channels]);
         t.into_dispatch()
     };
+    let composition =
+        |query, key, value, scale| reference::forward::<Dispatch>(query, key, value, scale).0;
     let output = dispatch!(
-        attention_output or |query, key, value, scale| reference::forward::<Dispatch>(query, key, value, scale).0;
+        attention_output or composition;
         flat(query), flat(key), flat(value), scale
     );
     let mut dims = q;
@@ -87,7 +89,7 @@ pub fn attention<const D: usize>(
 }
 
 /// [`attention`] of `num_heads` heads that lie side by side in the channels, as the linear layers of a transformer make
-/// and take them. On Flex no head is copied.
+/// and take them. On Flex, without gradients, heads are read where they lie.
 ///
 /// # Shapes
 ///

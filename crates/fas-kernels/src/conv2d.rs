@@ -97,8 +97,11 @@ pub fn conv2d(
         "conv2d: bias has {channels} channels, weight {weight_dims:?} makes {}",
         weight_dims[0]
     );
+    let composition = |x, weight, bias, options| {
+        <Dispatch as ModuleOps<Dispatch>>::conv2d(x, weight, Some(bias), options)
+    };
     Tensor::from_dispatch(dispatch!(
-        convolution or |x, weight, bias, options| <Dispatch as ModuleOps<Dispatch>>::conv2d(x, weight, Some(bias), options);
+        convolution or composition;
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),

@@ -55,8 +55,10 @@ pub fn linear<const D: usize>(
     let bias = bias.unwrap_or_else(|| Tensor::zeros([to], (&weight.device(), weight.dtype())));
     let rows = dims[..D - 1].iter().product();
     let x: Tensor<2> = x.reshape([rows, from]);
+    let composition =
+        |x, weight, bias| <Dispatch as ModuleOps<Dispatch>>::linear(x, weight, Some(bias));
     let output = dispatch!(
-        linear_layer or |x, weight, bias| <Dispatch as ModuleOps<Dispatch>>::linear(x, weight, Some(bias));
+        linear_layer or composition;
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
