@@ -15,7 +15,9 @@ use clap::Parser;
 use fas_diffusion::{
     DdimConfig, DpmSolverConfig, GenerationConfig, Generator, Sampler, StepSpacing, StyleCondition,
 };
-use fas_examples::{BundledGenerator, DeviceChoice, People, cost, images_to_tensor, progress};
+use fas_examples::{
+    Bundled, BundledGenerator, DeviceChoice, People, cost, images_to_tensor, progress,
+};
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use image::RgbImage;
 
@@ -66,6 +68,7 @@ fn main() -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let bundled = BundledGenerator::for_targets(
         arguments.generator.as_deref(),
+        Bundled::Alike,
         &[&arguments.target],
         &device,
     )?

@@ -157,7 +157,8 @@ impl Arguments {
     fn changes(&self) -> Vec<(&'static str, String)> {
         let mut changes = Vec::new();
         if let Some(path) = &self.from {
-            changes.push(("from", path.display().to_string()));
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            changes.push(("from", name.display().to_string()));
         }
         if !self.focus.is_empty() {
             let kinds = self.focus.join(",");

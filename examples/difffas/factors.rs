@@ -17,8 +17,8 @@ use std::time::Instant;
 use clap::Parser;
 use fas_data::{LeakageGuard, Protocol, ProtocolSplits, Sample, Split};
 use fas_examples::{
-    BundledGenerator, Captures, Comparison, Entry, LabelledImages, MethodRuns, Study,
-    StudyArguments, bundled_sampler, t_interval,
+    Bundled, BundledGenerator, Captures, Comparison, Entry, LabelledImages, MethodRuns, Study,
+    StudyArguments, t_interval,
 };
 use fas_metrics::ThresholdPolicy;
 use fas_sim::{BenchmarkConfig, Domain};
@@ -124,7 +124,7 @@ fn train_and_test(
     let names = sources.each_ref().map(|source| source.name.as_str());
     let people = arguments.load_people(4)?;
     let chosen = arguments.generator.as_deref();
-    let generator = BundledGenerator::for_targets(chosen, &targets, &device)?
+    let generator = BundledGenerator::for_targets(chosen, Bundled::Alike, &targets, &device)?
         .ok_or("no generator that has not seen a target; name one with --generator")?;
     let targets = [by_name(targets[0])?, by_name(targets[1])?];
 
@@ -151,7 +151,7 @@ fn train_and_test(
             &train,
             arguments.generated,
             arguments.seed,
-            &bundled_sampler(arguments.start_step, arguments.guidance),
+            &generator.sampler(arguments.start_step, arguments.guidance),
         )?),
         development: LabelledImages::of(&captures, &development)?,
         tests: Vec::new(),

@@ -13,9 +13,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use fas_examples::{
-    BundledGenerator, DeviceChoice, bundled_sampler, cost, edit, edit_pairs, progress,
-};
+use fas_examples::{Bundled, BundledGenerator, DeviceChoice, cost, edit, edit_pairs, progress};
 use fas_quality::Brisque;
 use fas_report::{Cell, Grid, GridRow, HistogramPlot, Measure, Table, write_atomically};
 use image::RgbImage;
@@ -53,11 +51,12 @@ fn main() -> Result<(), String> {
         return Err("--start-step lies above 40, where the sampler stops".to_owned());
     }
     let device = arguments.device.device()?;
-    let generator = BundledGenerator::for_targets(arguments.generator.as_deref(), &[], &device)?
-        .ok_or("there is no generator")?;
+    let generator =
+        BundledGenerator::for_targets(arguments.generator.as_deref(), Bundled::Best, &[], &device)?
+            .ok_or("there is no generator")?;
     let size = generator.generator.config().unet.image_size as u32;
     let pairs = edit_pairs(&generator, arguments.people, size, arguments.seed)?;
-    let config = bundled_sampler(arguments.start_step, arguments.guidance);
+    let config = generator.sampler(arguments.start_step, arguments.guidance);
     let bar = progress("generating", pairs.len() as u64);
     let mut made = Vec::new();
     for chunk in pairs.chunks(16) {

@@ -17,8 +17,8 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use clap::Parser;
 use fas_examples::{
-    BundledGenerator, DeviceChoice, EditPair, bundled_sampler, cost, edit, edit_pairs,
-    images_to_tensor, pixel_distance, progress,
+    Bundled, BundledGenerator, DeviceChoice, EditPair, cost, edit, edit_pairs, images_to_tensor,
+    pixel_distance, progress,
 };
 use fas_report::{Cell, Grid, GridRow, Measure, Table, write_atomically};
 use image::RgbImage;
@@ -62,8 +62,9 @@ fn main() -> Result<(), String> {
         return Err("--start-steps lie above 40, where the sampler stops".to_owned());
     }
     let device = arguments.device.device()?;
-    let generator = BundledGenerator::for_targets(arguments.generator.as_deref(), &[], &device)?
-        .ok_or("there is no generator")?;
+    let generator =
+        BundledGenerator::for_targets(arguments.generator.as_deref(), Bundled::Best, &[], &device)?
+            .ok_or("there is no generator")?;
     let size = generator.generator.config().unet.image_size as u32;
     let pairs = edit_pairs(&generator, arguments.people, size, arguments.seed)?;
     let shown = pairs
@@ -88,7 +89,7 @@ fn main() -> Result<(), String> {
         let mut changes = vec![Cell::from(start.to_string())];
         let mut shares = changes.clone();
         for &guidance in &arguments.guidance {
-            let config = bundled_sampler(start, guidance);
+            let config = generator.sampler(start, guidance);
             let made = edit(&generator, &pairs, &config, arguments.seed)?;
             let lives = pairs.iter().map(|pair| &pair.live);
             let distance: f64 = made

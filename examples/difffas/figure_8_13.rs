@@ -19,8 +19,8 @@ use burn::tensor::Device;
 use clap::Parser;
 use fas_dfg::MobileFaceNet;
 use fas_examples::{
-    BundledGenerator, DeviceChoice, Edit, EditSettings, FaceFolder, FaceSplit, TripletPool,
-    TripletSettings, bundled_sampler, cost, domains_by_name, edited, edits, embed_faces,
+    Bundled, BundledGenerator, DeviceChoice, Edit, EditSettings, FaceFolder, FaceSplit,
+    TripletPool, TripletSettings, cost, domains_by_name, edited, edits, embed_faces,
     load_recogniser, pixel_distance,
 };
 use fas_report::{Cell, Grid, GridRow, Measure, Table, write_atomically};
@@ -98,8 +98,9 @@ fn main() -> Result<(), String> {
     let arguments = Arguments::parse();
     let started = Instant::now();
     let device = arguments.device.device()?;
-    let generator = BundledGenerator::for_targets(arguments.generator.as_deref(), &[], &device)?
-        .ok_or("there is no generator")?;
+    let generator =
+        BundledGenerator::for_targets(arguments.generator.as_deref(), Bundled::Best, &[], &device)?
+            .ok_or("there is no generator")?;
     let domains = domains_by_name(&generator.domains)?;
     let recogniser = load_recogniser(&arguments.identity_weights, &device)?;
     let size = generator.generator.config().unet.image_size as u32;
@@ -119,7 +120,7 @@ fn main() -> Result<(), String> {
     };
     let seen = pool.training_edits(arguments.people);
     let unseen = edits(&test, &domains, captures)?;
-    let config = bundled_sampler(arguments.start_step, arguments.guidance);
+    let config = generator.sampler(arguments.start_step, arguments.guidance);
     let make = |edits: &[Edit]| edited(&generator.generator, edits, &config, arguments.seed);
 
     let (images, faces): (Vec<RgbImage>, Vec<&Face>) = pool

@@ -39,6 +39,10 @@ pub(crate) struct Arguments {
     /// Scales of the noise that is started from, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "0.6,0.4,0.8,1")]
     pub(crate) temperature: Vec<f64>,
+    /// Temperature of halftone prints and of displays, whose regular structure forms out of the noise; that of the
+    /// others if it is not given.
+    #[arg(long)]
+    pub(crate) regular_temperature: Option<f64>,
     /// Network calls an image.
     #[arg(long, default_value_t = 20)]
     pub(crate) sampling_steps: usize,

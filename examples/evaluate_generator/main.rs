@@ -77,8 +77,8 @@ fn main() -> Result<(), String> {
 
     let (mut columns, mut pictures) = (Vec::new(), Vec::new());
     for setting in Setting::all(&arguments) {
-        let config = setting.config(&arguments);
-        let images = edited(&generator, &edits, &config, arguments.seed)?;
+        let sampler = setting.sampler(&arguments);
+        let images = edited(&generator, &edits, &sampler, arguments.seed)?;
         let measured = instruments.measure(&edits, &images, &test)?;
         let column = Column::new(Some(setting), styles.len(), &edits, &measured);
         println!("{}", column.summary());

@@ -1,6 +1,7 @@
 //! How attacks are generated, and which ways are compared.
 
 use fas_diffusion::{DdimConfig, GenerationConfig};
+use fas_examples::EditSampler;
 
 use crate::arguments::Arguments;
 
@@ -10,6 +11,8 @@ pub(crate) struct Setting {
     pub(crate) start: usize,
     pub(crate) guidance: f64,
     pub(crate) temperature: f64,
+    /// Of halftone prints and displays, if another.
+    pub(crate) regular_temperature: Option<f64>,
 }
 
 impl Setting {
@@ -19,6 +22,7 @@ impl Setting {
             start: arguments.start_steps[0],
             guidance: arguments.guidance[0],
             temperature: arguments.temperature[0],
+            regular_temperature: arguments.regular_temperature,
         };
         let mut settings = vec![reference];
         settings.extend(
@@ -38,21 +42,28 @@ impl Setting {
     }
 
     pub(crate) fn name(&self) -> String {
+        let regular = match self.regular_temperature {
+            Some(temperature) => format!(" ({temperature} for regular structures)"),
+            None => String::new(),
+        };
         format!(
-            "start {}, guidance {}, temperature {}",
+            "start {}, guidance {}, temperature {}{regular}",
             self.start, self.guidance, self.temperature
         )
     }
 
-    pub(crate) fn config(&self, arguments: &Arguments) -> GenerationConfig {
+    pub(crate) fn sampler(&self, arguments: &Arguments) -> EditSampler {
         let sampler = DdimConfig::new(self.start)
             .with_sampling_steps(arguments.sampling_steps)
             .with_spacing_power(arguments.spacing_power)
             .with_eta(arguments.eta)
             .with_stop_step(arguments.stop_step.min(self.start));
-        GenerationConfig::new(sampler.into())
-            .with_guidance_scale(self.guidance)
-            .with_temperature(self.temperature)
+        EditSampler {
+            config: GenerationConfig::new(sampler.into())
+                .with_guidance_scale(self.guidance)
+                .with_temperature(self.temperature),
+            regular_temperature: self.regular_temperature,
+        }
     }
 }
 

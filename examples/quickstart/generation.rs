@@ -1,25 +1,18 @@
 //! Attacks generated from source live faces in the styles of source domains.
 
 use fas_data::Sample;
-use fas_examples::{BundledGenerator, Captures, LabelledImages, Pair, bundled_sampler, progress};
+use fas_examples::{BundledGenerator, Captures, LabelledImages, Pair, progress};
 use image::RgbImage;
 
 use crate::settings::Settings;
 
 /// Start step and guidance of the attacks that are trained on.
 const TRAINING_START: usize = 999;
-const TRAINING_GUIDANCE: f64 = 1.5;
+const TRAINING_GUIDANCE: f64 = 1.0;
 /// Styles that are shown.
 const SHOWN_STYLES: usize = 8;
 /// Settings that are shown side by side.
-const SHOWN: [(usize, f64); 6] = [
-    (400, 1.0),
-    (400, 2.0),
-    (700, 1.0),
-    (700, 2.0),
-    (999, 1.0),
-    (999, 2.0),
-];
+const SHOWN: [(usize, f64); 5] = [(400, 1.0), (700, 1.0), (999, 1.0), (999, 2.0), (999, 3.0)];
 
 /// What the generator made.
 pub(crate) struct Generated {
@@ -43,7 +36,7 @@ pub(crate) fn generate(
         train,
         settings.generated,
         settings.seed,
-        &bundled_sampler(TRAINING_START, TRAINING_GUIDANCE),
+        &bundled.sampler(TRAINING_START, TRAINING_GUIDANCE),
     )?;
     let mut pairs: Vec<Pair> = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
@@ -68,8 +61,8 @@ pub(crate) fn generate(
         .collect();
     for (start, scale) in SHOWN {
         columns.push(format!("start {start}, guidance {scale}"));
-        let config = bundled_sampler(start, scale);
-        let images = bundled.pictures(captures, &pairs, settings.seed, &config, |made| {
+        let sampler = bundled.sampler(start, scale);
+        let images = bundled.pictures(captures, &pairs, settings.seed, &sampler, |made| {
             bar.inc(made)
         })?;
         for (row, image) in shown.iter_mut().zip(images) {

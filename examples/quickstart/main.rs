@@ -22,7 +22,9 @@ use fas_data::{LeakageGuard, Protocol, Sample, TrainingPurpose};
 use fas_sim::BenchmarkConfig;
 
 use detector::MethodResult;
-use fas_examples::{BundledGenerator, Captures, CueStudy, LabelledImages, People, Study, cost};
+use fas_examples::{
+    Bundled, BundledGenerator, Captures, CueStudy, LabelledImages, People, Study, cost,
+};
 use settings::Settings;
 
 fn main() -> Result<(), String> {
@@ -30,8 +32,12 @@ fn main() -> Result<(), String> {
     let started = Instant::now();
     let device = settings.device.device()?;
     let targets = [settings.target.as_str()];
-    let generator =
-        BundledGenerator::for_targets(settings.generator.as_deref(), &targets, &device)?;
+    let generator = BundledGenerator::for_targets(
+        settings.generator.as_deref(),
+        Bundled::Best,
+        &targets,
+        &device,
+    )?;
 
     let subset = settings.test_subset.as_deref();
     let people = People::load(

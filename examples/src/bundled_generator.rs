@@ -9,11 +9,15 @@ use fas_diffusion::{DdimConfig, GenerationConfig, Generator};
 use fas_quality::Brisque;
 use image::RgbImage;
 
-use crate::generation::{Request, generate};
+use crate::generation::{EditSampler, Request, generate};
 use crate::{Captures, LabelledImages, progress};
 
-/// The bundled weights: trained on two domains, and used only for targets outside them.
-const BUNDLED: &[(&str, &[u8])] = &[
+/// The bundled weights, better ones first: trained on two domains, and used only for targets outside them.
+const BUNDLED: [(&str, &[u8]); 3] = [
+    (
+        "weights/generator_wide_sim-C_sim-I.safetensors",
+        include_bytes!("../weights/generator_wide_sim-C_sim-I.safetensors"),
+    ),
     (
         "weights/generator_sim-C_sim-I.safetensors",
         include_bytes!("../weights/generator_sim-C_sim-I.safetensors"),
@@ -23,6 +27,24 @@ const BUNDLED: &[(&str, &[u8])] = &[
         include_bytes!("../weights/generator_sim-M_sim-O.safetensors"),
     ),
 ];
+
+/// Which of the bundled generators may serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bundled {
+    /// The best for the targets.
+    Best,
+    /// Of the small ones, which there are for every target: for tables whose rows are compared.
+    Alike,
+}
+
+impl Bundled {
+    fn files(self) -> &'static [(&'static str, &'static [u8])] {
+        match self {
+            Self::Best => &BUNDLED,
+            Self::Alike => &BUNDLED[1..],
+        }
+    }
+}
 
 /// A generator and the domains it was trained on.
 #[derive(Debug)]
@@ -46,8 +68,7 @@ pub struct Pair {
     pub style: usize,
 }
 
-/// The sampler that suits generators trained as briefly as the bundled ones: docs/results.md compares
-/// others.
+/// What suits generators trained as briefly as the bundled ones: docs/results.md compares others.
 pub fn bundled_sampler(start: usize, guidance: f64) -> GenerationConfig {
     let steps = DdimConfig::new(start)
         .with_sampling_steps(20)
@@ -59,7 +80,7 @@ pub fn bundled_sampler(start: usize, guidance: f64) -> GenerationConfig {
 }
 
 impl BundledGenerator {
-    /// The generator of the file `chosen`, or a bundled one that has seen none of `targets`; `None`
+    /// The generator of the file `chosen`, or one of `bundled` that has seen none of `targets`; `None`
     /// if each of them has.
     ///
     /// # Errors
@@ -67,6 +88,7 @@ impl BundledGenerator {
     /// A message if the file cannot be read or was trained on a target.
     pub fn for_targets(
         chosen: Option<&Path>,
+        bundled: Bundled,
         targets: &[&str],
         device: &Device,
     ) -> Result<Option<Self>, String> {
@@ -88,7 +110,7 @@ impl BundledGenerator {
                 None => Ok(Some(chosen)),
             };
         }
-        for (name, bytes) in BUNDLED {
+        for (name, bytes) in bundled.files() {
             let loaded = Generator::from_bytes(bytes, Path::new(name), device)
                 .map_err(|error| error.to_string())?;
             let candidate = Self::new(loaded, (*name).to_owned())?;
@@ -121,6 +143,17 @@ impl BundledGenerator {
             card,
             name,
         })
+    }
+
+    /// The sampler that suits it. The small network makes no lattice of a halftone and no stripes of an LCD,
+    /// whatever it begins with: there, more noise would be grain alone.
+    pub fn sampler(&self, start: usize, guidance: f64) -> EditSampler {
+        let architecture = self.card.get("architecture");
+        let wide = architecture.is_some_and(|name| name.ends_with("GeneratorConfig::wide"));
+        EditSampler {
+            regular_temperature: wide.then_some(1.0),
+            ..bundled_sampler(start, guidance).into()
+        }
     }
 
     /// Pairs of source live faces with attacks in the styles that the generator knows, styles in turn
@@ -183,7 +216,7 @@ impl BundledGenerator {
         captures: &Captures,
         pairs: &[Pair],
         seed: u64,
-        config: &GenerationConfig,
+        sampler: &EditSampler,
         made: impl FnMut(u64),
     ) -> Result<Vec<RgbImage>, String> {
         let requests: Vec<Request<'_>> = pairs
@@ -193,11 +226,12 @@ impl BundledGenerator {
                 Request {
                     live: captures.image(pair.content),
                     reference: captures.image(pair.style),
+                    style: &captures.sample(pair.style).style,
                     id: format!("{} as {}", id(pair.content), id(pair.style)),
                 }
             })
             .collect();
-        generate(&self.generator, &requests, config, seed, made)
+        generate(&self.generator, &requests, sampler, seed, made)
     }
 
     /// Attacks to train on: person of the live face; label, style and domain of the attack whose look
@@ -212,11 +246,11 @@ impl BundledGenerator {
         train: &[Sample],
         count: usize,
         seed: u64,
-        config: &GenerationConfig,
+        sampler: &EditSampler,
     ) -> Result<LabelledImages, String> {
         let pairs = self.pairs(captures, train, count)?;
         let bar = progress("generating attacks", pairs.len() as u64);
-        let images = self.pictures(captures, &pairs, seed, config, |made| bar.inc(made))?;
+        let images = self.pictures(captures, &pairs, seed, sampler, |made| bar.inc(made))?;
         bar.finish_and_clear();
         let samples = pairs
             .iter()

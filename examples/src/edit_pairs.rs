@@ -1,12 +1,11 @@
 //! Synthetic people to edit into the styles that a generator knows, with what the simulator makes of the
 //! same people beside them.
 
-use fas_diffusion::GenerationConfig;
 use fas_sim::{AttackKind, Domain, Face, FaceModel, Presentation};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::generation::{Request, generate};
+use crate::generation::{EditSampler, Request, generate};
 use crate::{BundledGenerator, progress};
 
 /// One person, and a style to take from a picture of somebody else.
@@ -82,7 +81,7 @@ pub fn edit_pairs(
 pub fn edit(
     generator: &BundledGenerator,
     pairs: &[EditPair],
-    config: &GenerationConfig,
+    sampler: &EditSampler,
     seed: u64,
 ) -> Result<Vec<RgbImage>, String> {
     let requests: Vec<Request<'_>> = pairs
@@ -90,10 +89,11 @@ pub fn edit(
         .map(|pair| Request {
             live: &pair.live,
             reference: &pair.reference,
+            style: &pair.style,
             id: format!("{} as {}", pair.person, pair.style),
         })
         .collect();
-    generate(&generator.generator, &requests, config, seed, |_| {})
+    generate(&generator.generator, &requests, sampler, seed, |_| {})
 }
 
 /// Root mean square difference of two pictures of one size, in levels of 0 to 255.

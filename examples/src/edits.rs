@@ -1,11 +1,11 @@
 //! The edits that are measured: every person into every style.
 
-use fas_diffusion::{GenerationConfig, Generator};
+use fas_diffusion::Generator;
 use fas_sim::{AttackKind, Domain, Face, Presentation};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::generation::{Request, generate};
+use crate::generation::{EditSampler, Request, generate};
 use crate::progress;
 use crate::samples::capture_name;
 
@@ -104,7 +104,7 @@ pub fn edits(
 pub fn edited(
     generator: &Generator,
     edits: &[Edit],
-    config: &GenerationConfig,
+    sampler: &EditSampler,
     seed: u64,
 ) -> Result<Vec<RgbImage>, String> {
     let requests: Vec<Request<'_>> = edits
@@ -112,11 +112,12 @@ pub fn edited(
         .map(|edit| Request {
             live: &edit.live,
             reference: &edit.reference,
+            style: AttackKind::ALL[edit.style % AttackKind::ALL.len()].name(),
             id: format!("{}/{}", edit.style, edit.person),
         })
         .collect();
     let bar = progress("generating attacks", edits.len() as u64);
-    let images = generate(generator, &requests, config, seed, |made| bar.inc(made))?;
+    let images = generate(generator, &requests, sampler, seed, |made| bar.inc(made))?;
     bar.finish_and_clear();
     Ok(images)
 }

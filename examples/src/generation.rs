@@ -1,6 +1,7 @@
 //! Attacks made by a generator, batch by batch.
 
 use fas_diffusion::{GenerationConfig, Generator};
+use fas_sim::AttackKind;
 use image::RgbImage;
 
 use crate::{images_to_tensor, tensor_to_images};
@@ -8,12 +9,50 @@ use crate::{images_to_tensor, tensor_to_images};
 /// Pictures in one call of the network.
 const BATCH: usize = 16;
 
+/// Kinds of attack with a fine regular structure, which the noise that an edit begins with has to turn into.
+const REGULAR: [AttackKind; 3] = [
+    AttackKind::PrintHalftone,
+    AttackKind::ReplayLcd,
+    AttackKind::ReplayOled,
+];
+
+/// How edits are made.
+#[derive(Debug, Clone)]
+pub struct EditSampler {
+    /// Of every style.
+    pub config: GenerationConfig,
+    /// Temperature of halftone prints and of displays, if it is another.
+    pub regular_temperature: Option<f64>,
+}
+
+impl EditSampler {
+    /// How edits into a style are made: `sim-C/print_halftone`, or the name of a kind alone.
+    fn of(&self, style: &str) -> GenerationConfig {
+        let regular = REGULAR.iter().any(|kind| style.ends_with(kind.name()));
+        match self.regular_temperature.filter(|_| regular) {
+            Some(temperature) => self.config.clone().with_temperature(temperature),
+            None => self.config.clone(),
+        }
+    }
+}
+
+impl From<GenerationConfig> for EditSampler {
+    fn from(config: GenerationConfig) -> Self {
+        Self {
+            config,
+            regular_temperature: None,
+        }
+    }
+}
+
 /// What is edited.
 pub(crate) struct Request<'a> {
     /// The person, bona fide.
     pub(crate) live: &'a RgbImage,
     /// Whose style is taken.
     pub(crate) reference: &'a RgbImage,
+    /// Name of that style.
+    pub(crate) style: &'a str,
     /// What the noise comes from, with the seed.
     pub(crate) id: String,
 }
@@ -22,21 +61,49 @@ pub(crate) struct Request<'a> {
 pub(crate) fn generate(
     generator: &Generator,
     requests: &[Request<'_>],
-    config: &GenerationConfig,
+    sampler: &EditSampler,
     seed: u64,
     mut made: impl FnMut(u64),
 ) -> Result<Vec<RgbImage>, String> {
     let device = generator.device();
-    let mut images = Vec::with_capacity(requests.len());
-    for chunk in requests.chunks(BATCH) {
-        let ids: Vec<&str> = chunk.iter().map(|request| request.id.as_str()).collect();
-        let live = images_to_tensor(chunk.iter().map(|request| request.live), device);
-        let reference = images_to_tensor(chunk.iter().map(|request| request.reference), device);
-        let batch = generator
-            .generate(live, reference, &ids, seed, config)
-            .map_err(|error| error.to_string())?;
-        images.extend(tensor_to_images(batch));
-        made(chunk.len() as u64);
+    let configs: Vec<GenerationConfig> = requests.iter().map(|r| sampler.of(r.style)).collect();
+    // Pictures of one temperature are made together.
+    let mut order: Vec<usize> = (0..requests.len()).collect();
+    order.sort_by(|&a, &b| f64::total_cmp(&configs[a].temperature, &configs[b].temperature));
+    let mut images = vec![RgbImage::default(); requests.len()];
+    for alike in order.chunk_by(|&a, &b| configs[a].temperature == configs[b].temperature) {
+        for chunk in alike.chunks(BATCH) {
+            let of = |at: &usize| &requests[*at];
+            let ids: Vec<&str> = chunk.iter().map(|at| of(at).id.as_str()).collect();
+            let live = images_to_tensor(chunk.iter().map(|at| of(at).live), device);
+            let reference = images_to_tensor(chunk.iter().map(|at| of(at).reference), device);
+            let batch = generator
+                .generate(live, reference, &ids, seed, &configs[chunk[0]])
+                .map_err(|error| error.to_string())?;
+            for (&at, image) in chunk.iter().zip(tensor_to_images(batch)) {
+                images[at] = image;
+            }
+            made(chunk.len() as u64);
+        }
     }
     Ok(images)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundled_sampler;
+
+    #[test]
+    fn regular_structures_begin_with_more_noise() {
+        let plain = EditSampler::from(bundled_sampler(700, 1.0));
+        let by_kind = EditSampler {
+            regular_temperature: Some(1.0),
+            ..plain.clone()
+        };
+        for (style, expected) in [("sim-C/replay_lcd", 1.0), ("sim-I/mask_resin", 0.7)] {
+            assert_eq!(by_kind.of(style).temperature, expected, "{style}");
+            assert_eq!(plain.of(style).temperature, 0.7, "{style}");
+        }
+    }
 }

@@ -167,7 +167,7 @@ pub fn compare_generators(
             let generator = trained(variant, &mut encoder, &pool, arguments, seed, &device)?;
             let errors = pool.clean_image_errors(&generator, ERROR_STEPS, &device);
             for &start in &arguments.start {
-                let images = edited(&generator, &edits, &sampler(arguments, start), seed)?;
+                let images = edited(&generator, &edits, &sampler(arguments, start).into(), seed)?;
                 let figures = measured(&images)?;
                 let name = match arguments.start.len() {
                     1 => variant.name.clone(),

@@ -34,7 +34,7 @@ pub use agfas::{AgfasArguments, CueSourceChoice, Strategy, small_training};
 pub use agfas_table::{PaperRow, TableText, leave_one_out_table, target_rows};
 pub use bona_fide::{BonaFideView, GENERIC_FACES, bona_fide_views, mirrored};
 pub use bundled_dfg::{bundled_despoofing, bundled_despoofing_generator};
-pub use bundled_generator::{BundledGenerator, Pair, bundled_sampler};
+pub use bundled_generator::{Bundled, BundledGenerator, Pair, bundled_sampler};
 pub use captures::Captures;
 pub use comparison::{Comparison, Entry, t_interval};
 pub use cost::{cost, peak_memory, reset_peak_memory};
@@ -48,6 +48,7 @@ pub use faces::{FaceFolder, FaceSplit};
 pub use fas_jobs::{
     DeviceChoice, PrecisionChoice, image_values, images_to_tensor, tensor_to_images,
 };
+pub use generation::EditSampler;
 pub use generator_study::{GeneratorStudyArguments, GeneratorVariant, compare_generators};
 pub use instruments::{Instruments, Measured, embed_faces, load_recogniser};
 pub use judge::{JudgeSettings, train_judge};

@@ -12,8 +12,8 @@ use fas_data::{LeakageGuard, Protocol, TrainingPurpose};
 use fas_sim::BenchmarkConfig;
 
 use crate::{
-    BundledGenerator, Captures, Comparison, DeviceChoice, LabelledImages, Method, People, Study,
-    bundled_sampler,
+    Bundled, BundledGenerator, Captures, Comparison, DeviceChoice, LabelledImages, Method, People,
+    Study,
 };
 
 /// Cross-entropy over cosines at PatchNet's scale.
@@ -235,7 +235,12 @@ impl StudyArguments {
             .map_err(|error| error.to_string())?;
         let generator = if with_generated {
             let targets = [protocol.target.as_str()];
-            BundledGenerator::for_targets(self.generator.as_deref(), &targets, device)?
+            BundledGenerator::for_targets(
+                self.generator.as_deref(),
+                Bundled::Alike,
+                &targets,
+                device,
+            )?
         } else {
             None
         };
@@ -245,7 +250,7 @@ impl StudyArguments {
                 &splits.train,
                 self.generated,
                 self.seed,
-                &bundled_sampler(self.start_step, self.guidance),
+                &generator.sampler(self.start_step, self.guidance),
             )?),
             None => None,
         };
