@@ -5,7 +5,7 @@
 //! cargo run --release --example quickstart -- --faces FOLDER --target sim-M --seed 1 --out runs/m
 //! ```
 //!
-//! Expected: a page `report.html` whose path is printed at the end, after five and a half minutes on two
+//! Expected: a page `report.html` whose path is printed at the end, after six minutes on two
 //! cores, of which `--no-agfas` saves half, that of the de-spoofed faces and AG-Net. Everything is
 //! simulated: faces (unless `--faces`), attacks and cameras.
 

@@ -180,7 +180,7 @@ fn a_manifest_that_training_can_read_says_what_is_synthetic() {
     let sums = fs::read_to_string(weights("SHA256SUMS")).unwrap();
     let line = sums
         .lines()
-        .find(|line| line.contains("sim-C_sim-I"))
+        .find(|line| line.ends_with(" generator_sim-C_sim-I.safetensors"))
         .unwrap();
     let digest = line.split_whitespace().next().unwrap();
     assert!(
