@@ -179,7 +179,7 @@ fn patch_sums(x: &[f32], begin: usize, width: usize, patches: &Patches, cell: us
     let mut square = 0.0_f32;
     for y in top..top + patches.height {
         let row = begin + y * width + left;
-        for i in row..row + patches.width {
+        for i in range_stepped(row, row + patches.width, 1) {
             let value = x[i];
             sum += value;
             square += value * value;

@@ -57,7 +57,7 @@ pub(crate) fn cuda() -> Option<Device> {
 
 #[cfg(any(feature = "cuda", feature = "vulkan", feature = "wgpu"))]
 fn found(kind: burn::tensor::DeviceType) -> bool {
-    let found = Device::enumerate(kind.clone()).len() > 0;
+    let found = !Device::enumerate(kind.clone()).is_empty();
     if !found {
         let message = format!("no {kind:?} device");
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{message}");

@@ -461,7 +461,7 @@ fn gradient_kernel<N: Size>(
         let first = part.vector / arrangement.group * arrangement.group;
         let mut sum = Vector::<f32, N>::new(0.0_f32);
         let mut product = Vector::<f32, N>::new(0.0_f32);
-        for vector in first..first + arrangement.group {
+        for vector in range_stepped(first, first + arrangement.group, 1) {
             let of_image = part.image * maps.vectors + vector;
             let factor = (scale[of_image] + Vector::new(1.0_f32)) * weight[vector];
             sum += factor * sums[of_image];
