@@ -116,6 +116,9 @@ fn print_traffic(
         let traffic = Traffic::read(record, begin)?;
         println!("| {what}: {how}, {fusion} fusion | launches | MB |\n|---|--:|--:|");
         let all = traffic.values().fold(Traffic::default(), Traffic::plus);
+        if all.launches == 0 || all.bytes == 0 {
+            return Err("the record tells of no launch: has its format changed?".into());
+        }
         println!("{}", all.row("all"));
         let mut kernels: Vec<_> = traffic.iter().collect();
         kernels.sort_by_key(|(name, traffic)| (u64::MAX - traffic.bytes, *name));

@@ -5,7 +5,7 @@
 //!
 //! - on Flex (feature `flex`) a vectorised kernel that uses all cores runs, for `f32`;
 //! - on CubeCL runtimes (features `cuda`, `vulkan`, `wgpu`, `cpu`) kernels of one source run, for
-//!   `f32`; the convolution, its gradients of input and weight, the linear layer and joins are Burn's own there;
+//!   `f32`; the convolution, its gradients of input and weight, the linear layer and `add` are Burn's own there;
 //! - for other types and on other backends, the composition of Burn operations; but group normalisation, and
 //!   on Flex the convolution, serve `f16` and `bf16` by the kernels for `f32`: values are widened, the
 //!   result is rounded once;

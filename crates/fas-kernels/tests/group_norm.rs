@@ -231,6 +231,8 @@ fn channels_last_maps_are_normed_as_they_lie(device: Device) {
         ([1, 8, 70, 70], 4),
         ([2, 7, 130, 130], 7),
         ([1, 4096, 2, 2], 1),
+        // A last chunk that is not full, and blocks of statistics that are larger than those normalised.
+        ([1, 1280, 35, 35], 32),
         ([5, 96, 1, 2], 32),
     ] {
         for silu in [false, true] {

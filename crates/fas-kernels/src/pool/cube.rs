@@ -1,5 +1,5 @@
-//! Max-pooling on CubeCL runtimes, a unit to each pixel of the output. Burn's own turns the map to
-//! channels-last and its result back: two copies beside the pooling.
+//! Max-pooling of planes on CubeCL runtimes, a unit to each pixel of the output. Channels-last maps, as convolutions
+//! return them, are left to Burn, whose pooling reads them as they lie.
 
 use burn::backend::TensorMetadata;
 use burn::tensor::Shape;
@@ -9,11 +9,11 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::reference;
-use crate::cube::{address_type, all_f32, empty};
+use crate::cube::{address_type, all_f32, empty, is_channels_last};
 
 /// See [`KernelOps::max_pool`](crate::KernelOps::max_pool).
 pub(crate) fn forward(x: CubeTensor) -> CubeTensor {
-    if !all_f32(&[&x]) {
+    if !all_f32(&[&x]) || is_channels_last(&x) {
         return reference::forward::<CubeBackend>(x);
     }
     let x = into_contiguous(x);
