@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Guidance scales, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     pub(crate) guidance: Vec<f64>,
+    /// First and last timestep that guidance acts at, such as `0,500`; all if it is not given.
+    #[arg(long, value_parser = interval)]
+    pub(crate) guidance_interval: Option<[usize; 2]>,
     /// Scales of the noise that is started from, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "0.6,0.4,0.8,1")]
     pub(crate) temperature: Vec<f64>,
@@ -64,4 +67,21 @@ pub(crate) struct Arguments {
     /// Backend.
     #[arg(long, value_enum, default_value = "flex")]
     pub(crate) device: DeviceChoice,
+}
+
+/// `0,500`.
+fn interval(text: &str) -> Result<[usize; 2], String> {
+    let (first, last) = text.split_once(',').ok_or("two timesteps, as in 0,500")?;
+    let step = |text: &str| {
+        text.trim()
+            .parse::<usize>()
+            .map_err(|error| format!("{text}: {error}"))
+    };
+    let interval = [step(first)?, step(last)?];
+    if interval[0] > interval[1] {
+        return Err(format!(
+            "{first} lies above {last}: the lower timestep comes first"
+        ));
+    }
+    Ok(interval)
 }

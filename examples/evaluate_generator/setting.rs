@@ -61,6 +61,7 @@ impl Setting {
         EditSampler {
             config: GenerationConfig::new(sampler.into())
                 .with_guidance_scale(self.guidance)
+                .with_guidance_interval(arguments.guidance_interval)
                 .with_temperature(self.temperature),
             regular_temperature: self.regular_temperature,
         }
