@@ -28,7 +28,8 @@ pub struct EditSampler {
 impl EditSampler {
     /// How edits into a style are made: `sim-C/print_halftone`, or the name of a kind alone.
     fn of(&self, style: &str) -> GenerationConfig {
-        let regular = REGULAR.iter().any(|kind| style.ends_with(kind.name()));
+        let name = style.rsplit('/').next().unwrap_or(style);
+        let regular = REGULAR.iter().any(|kind| kind.name() == name);
         match self.regular_temperature.filter(|_| regular) {
             Some(temperature) => self.config.clone().with_temperature(temperature),
             None => self.config.clone(),
@@ -67,26 +68,32 @@ pub(crate) fn generate(
 ) -> Result<Vec<RgbImage>, String> {
     let device = generator.device();
     let configs: Vec<GenerationConfig> = requests.iter().map(|r| sampler.of(r.style)).collect();
-    // Pictures of one temperature are made together.
-    let mut order: Vec<usize> = (0..requests.len()).collect();
-    order.sort_by(|&a, &b| f64::total_cmp(&configs[a].temperature, &configs[b].temperature));
+    let temperatures: Vec<f64> = configs.iter().map(|config| config.temperature).collect();
     let mut images = vec![RgbImage::default(); requests.len()];
-    for alike in order.chunk_by(|&a, &b| configs[a].temperature == configs[b].temperature) {
-        for chunk in alike.chunks(BATCH) {
-            let of = |at: &usize| &requests[*at];
-            let ids: Vec<&str> = chunk.iter().map(|at| of(at).id.as_str()).collect();
-            let live = images_to_tensor(chunk.iter().map(|at| of(at).live), device);
-            let reference = images_to_tensor(chunk.iter().map(|at| of(at).reference), device);
-            let batch = generator
-                .generate(live, reference, &ids, seed, &configs[chunk[0]])
-                .map_err(|error| error.to_string())?;
-            for (&at, image) in chunk.iter().zip(tensor_to_images(batch)) {
-                images[at] = image;
-            }
-            made(chunk.len() as u64);
+    for batch in batches(&temperatures) {
+        let members: Vec<&Request<'_>> = batch.iter().map(|&at| &requests[at]).collect();
+        let ids: Vec<&str> = members.iter().map(|request| request.id.as_str()).collect();
+        let live = images_to_tensor(members.iter().map(|request| request.live), device);
+        let reference = images_to_tensor(members.iter().map(|request| request.reference), device);
+        let attacks = generator
+            .generate(live, reference, &ids, seed, &configs[batch[0]])
+            .map_err(|error| error.to_string())?;
+        for (&at, image) in batch.iter().zip(tensor_to_images(attacks)) {
+            images[at] = image;
         }
+        made(batch.len() as u64);
     }
     Ok(images)
+}
+
+/// Positions of `temperatures`, at most [`BATCH`] of one temperature together.
+fn batches(temperatures: &[f64]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..temperatures.len()).collect();
+    order.sort_by(|&a, &b| f64::total_cmp(&temperatures[a], &temperatures[b]));
+    order
+        .chunk_by(|&a, &b| temperatures[a] == temperatures[b])
+        .flat_map(|alike| alike.chunks(BATCH).map(<[usize]>::to_vec))
+        .collect()
 }
 
 #[cfg(test)]
@@ -105,5 +112,24 @@ mod tests {
             assert_eq!(by_kind.of(style).temperature, expected, "{style}");
             assert_eq!(plain.of(style).temperature, 0.7, "{style}");
         }
+    }
+
+    #[test]
+    fn batches_are_of_one_temperature_and_leave_nothing_out() {
+        let temperatures: Vec<f64> = (0..40).map(|at| [0.7, 1.0, 0.7, 0.5][at % 4]).collect();
+        let batches = batches(&temperatures);
+        for batch in &batches {
+            assert!((1..=BATCH).contains(&batch.len()));
+            assert!(
+                batch
+                    .iter()
+                    .all(|&at| temperatures[at] == temperatures[batch[0]])
+            );
+        }
+        let mut all = batches.concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..40));
+        // 20 of one temperature in two batches, twice 10 in one each.
+        assert_eq!(batches.len(), 4);
     }
 }
