@@ -139,6 +139,7 @@ fn main() -> Result<(), String> {
         ("faces", faces.len().to_string()),
         ("steps", arguments.steps.to_string()),
         ("batch_size", arguments.batch_size.to_string()),
+        ("learning_rate", arguments.learning_rate.to_string()),
         ("seed", arguments.seed.to_string()),
     ]
     .into_iter()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use fas_examples::DeviceChoice;
+use fas_examples::{DeviceChoice, timestep_interval};
 
 /// Side of all pictures, in pixels.
 pub(crate) const SIZE: u32 = 64;
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     pub(crate) guidance: Vec<f64>,
     /// First and last timestep that guidance acts at, such as `0,500`; all if it is not given.
-    #[arg(long, value_parser = interval)]
+    #[arg(long, value_parser = timestep_interval)]
     pub(crate) guidance_interval: Option<[usize; 2]>,
     /// Scales of the noise that is started from, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "0.6,0.4,0.8,1")]
@@ -67,21 +67,4 @@ pub(crate) struct Arguments {
     /// Backend.
     #[arg(long, value_enum, default_value = "flex")]
     pub(crate) device: DeviceChoice,
-}
-
-/// `0,500`.
-fn interval(text: &str) -> Result<[usize; 2], String> {
-    let (first, last) = text.split_once(',').ok_or("two timesteps, as in 0,500")?;
-    let step = |text: &str| {
-        text.trim()
-            .parse::<usize>()
-            .map_err(|error| format!("{text}: {error}"))
-    };
-    let interval = [step(first)?, step(last)?];
-    if interval[0] > interval[1] {
-        return Err(format!(
-            "{first} lies above {last}: the lower timestep comes first"
-        ));
-    }
-    Ok(interval)
 }

@@ -47,6 +47,7 @@ pub use edits::{Edit, EditSettings, edited, edits, style_labels};
 pub use faces::{FaceFolder, FaceSplit};
 pub use fas_jobs::{
     DeviceChoice, PrecisionChoice, image_values, images_to_tensor, tensor_to_images,
+    timestep_interval,
 };
 pub use generation::EditSampler;
 pub use generator_study::{GeneratorStudyArguments, GeneratorVariant, compare_generators};

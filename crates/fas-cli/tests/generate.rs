@@ -220,6 +220,10 @@ fn parts_make_what_the_whole_makes_and_tar_files_survive_a_kill() {
         }
     }
     assert_eq!(parts, content(&folder.join("whole/images")));
+    // The first of the two steps without guidance.
+    let within = ["--batch-size", "1", "--guidance-interval", "0,998"];
+    assert_eq!(generate(folder, "within", &within).code, 0);
+    assert_ne!(parts, content(&folder.join("within/images")));
 
     let tar = ["--tar", "3", "--batch-size", "2"];
     assert_eq!(generate(folder, "tar", &tar).code, 0);
@@ -265,6 +269,11 @@ fn leaks_and_misuse_are_refused() {
     );
     fails(&["--shard", "3/2"], 2, "write k/n with k from 1 to n");
     fails(&["--stop-step", "999"], 2, "--stop-step: 999 is not below");
+    fails(
+        &["--guidance-interval", "500,0"],
+        2,
+        "500 lies above 0: the lower one comes first",
+    );
     fails(&["--min-identity", "0.3"], 2, "--identity-encoder");
     let seen = fas(
         folder,

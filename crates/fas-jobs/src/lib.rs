@@ -2,6 +2,7 @@
 //!
 //! - [`DeviceChoice`]: the argument `--device`.
 //! - [`PrecisionChoice`]: the argument `--precision` of a generator's training.
+//! - [`timestep_interval`]: the argument `--guidance-interval`.
 //! - [`images_to_tensor`], [`tensor_to_images`]: pictures as tensors and back.
 //! - [`GenerationJob`]: attacks of many faces in many styles, resumable, in parts, with provenance.
 //!
@@ -10,6 +11,7 @@
 
 mod device;
 mod generation;
+mod interval;
 mod pixels;
 mod precision;
 
@@ -18,5 +20,6 @@ pub use generation::{
     Checkpoint, GenerationJob, GenerationJobConfig, IdentityFilter, JobError, JobSummary, Pair,
     Pairing, Record, Shard, Sources, Storage, Verdict,
 };
+pub use interval::timestep_interval;
 pub use pixels::{image_values, images_to_tensor, tensor_to_images};
 pub use precision::PrecisionChoice;

@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use fas_data::Manifest;
 use fas_diffusion::{DdimConfig, DpmSolverConfig, GenerationConfig, Sampler, StepSpacing};
 use fas_jobs::{
-    Checkpoint, DeviceChoice, GenerationJobConfig, IdentityFilter, Pairing, Shard, Sources, Storage,
+    Checkpoint, DeviceChoice, GenerationJobConfig, IdentityFilter, Pairing, Shard, Sources,
+    Storage, timestep_interval,
 };
 
 use crate::error::CliError;
@@ -101,6 +102,9 @@ pub(crate) struct Generate {
     /// Guidance; 1 is none and takes half the time.
     #[arg(long, default_value_t = 1.5)]
     guidance: f64,
+    /// First and last timestep that guidance acts at, such as 100,600; all if it is not given.
+    #[arg(long, value_name = "FIRST,LAST", value_parser = timestep_interval)]
+    guidance_interval: Option<[usize; 2]>,
     /// Scale of the noise that is started from, in (0, 1].
     #[arg(long, default_value_t = 0.7)]
     temperature: f64,
@@ -224,6 +228,7 @@ impl Generate {
         };
         let generation = GenerationConfig::new(sampler)
             .with_guidance_scale(self.guidance)
+            .with_guidance_interval(self.guidance_interval)
             .with_temperature(self.temperature);
         GenerationJobConfig::new(generation)
             .with_pairing(self.pairing)
