@@ -4,6 +4,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers;
 
 /// Deviation of the initial weights of a transformer (Dosovitskiy et al. 2021, released code).
 pub(crate) const INITIAL_DEVIATION: f64 = 0.02;
@@ -18,12 +19,6 @@ pub(crate) fn linear(from: usize, to: usize, device: &Device) -> Linear {
         .init(device);
     layer.bias = Some(Initializer::Zeros.init([to], device));
     layer
-}
-
-/// `layer` over tokens.
-pub(crate) fn project(layer: &Linear, tokens: Tensor<3>) -> Tensor<3> {
-    let bias = layer.bias.as_ref().map(|bias| bias.val());
-    fas_kernels::linear(tokens, layer.weight.val(), bias)
 }
 
 /// Configuration to create a [`MultiHeadAttention`] with [`init`](MultiHeadAttentionConfig::init).
@@ -86,13 +81,13 @@ impl MultiHeadAttention {
     pub fn forward(&self, tokens: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
         let channels = tokens.dims()[2] / self.num_heads;
         let attended = fas_kernels::multi_head_attention(
-            project(&self.query, tokens),
-            project(&self.key, context.clone()),
-            project(&self.value, context),
+            layers::linear(&self.query, tokens),
+            layers::linear(&self.key, context.clone()),
+            layers::linear(&self.value, context),
             self.num_heads,
             1.0 / (channels as f64).sqrt(),
         );
-        project(&self.output, attended)
+        layers::linear(&self.output, attended)
     }
 }
 

@@ -7,10 +7,11 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers;
 use fas_kernels::{GeluForm, add, gelu};
 
 use crate::VitConfig;
-use crate::attention::{MultiHeadAttention, MultiHeadAttentionConfig, linear, project};
+use crate::attention::{MultiHeadAttention, MultiHeadAttentionConfig, linear};
 
 /// Cross-attention to the tokens of the cue, with its own norm; zero at the start.
 #[derive(Module, Debug)]
@@ -80,7 +81,10 @@ impl TransformerBlock {
             let layer = self.cue.as_ref().expect("a cue needs VitConfig::cue_width");
             tokens = add(tokens.clone(), layer.forward(tokens, cue));
         }
-        let hidden = project(&self.mlp_in, self.norm_mlp.forward(tokens.clone()));
-        add(tokens, project(&self.mlp_out, gelu(hidden, GeluForm::Erf)))
+        let hidden = layers::linear(&self.mlp_in, self.norm_mlp.forward(tokens.clone()));
+        add(
+            tokens,
+            layers::linear(&self.mlp_out, gelu(hidden, GeluForm::Erf)),
+        )
     }
 }

@@ -5,9 +5,9 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use fas_classify::{ResNet, ResNetConfig};
+use fas_kernels::layers;
 use fas_kernels::{GeluForm, gelu};
 
 /// Configuration to create a [`CueEncoder`] with [`init`](CueEncoderConfig::init).
@@ -97,9 +97,7 @@ impl CueStem {
             if index > 0 {
                 maps = gelu(maps, GeluForm::Erf);
             }
-            let options = ConvOptions::new([2, 2], [1, 1], [1, 1], 1);
-            let bias = convolution.bias.as_ref().map(|bias| bias.val());
-            maps = fas_kernels::conv2d(maps, convolution.weight.val(), bias, options);
+            maps = layers::conv2d(convolution, maps);
         }
         maps
     }

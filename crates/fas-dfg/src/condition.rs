@@ -8,9 +8,9 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
+use fas_kernels::layers::linear;
 
 use crate::IDENTITY_MAP_SIZE;
-use crate::ops::linear;
 
 /// Identity tokens of a face.
 pub const IDENTITY_TOKENS: usize = IDENTITY_MAP_SIZE * IDENTITY_MAP_SIZE;

@@ -1,34 +1,7 @@
-//! How the layers of this crate run: parameters live in Burn's modules, the arithmetic in
-//! `fas-kernels`.
+//! Norms, attention and tokens as the networks of this crate have them; their layers run by `fas_kernels::layers`.
 
-use burn::nn::conv::Conv2d;
-use burn::nn::{GroupNorm, GroupNormConfig, Linear};
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, FloatDType, Tensor};
-use fas_kernels::GroupNormOptions;
-
-/// A convolution of odd kernel, stride 1 or 2 and same padding.
-pub(crate) fn conv2d(conv: &Conv2d, input: Tensor<4>) -> Tensor<4> {
-    let padding = [conv.weight.dims()[2] / 2; 2];
-    let options = ConvOptions::new(conv.stride, padding, [1, 1], 1);
-    let weight = widened(conv.weight.val(), &input);
-    fas_kernels::conv2d(input, weight, conv.bias.as_ref().map(|b| b.val()), options)
-}
-
-/// `group_norm(input)`, then SiLU if asked.
-pub(crate) fn group_norm<const D: usize>(
-    norm: &GroupNorm,
-    input: Tensor<D>,
-    silu: bool,
-) -> Tensor<D> {
-    let affine = "every norm of this crate is affine";
-    let gamma = norm.gamma.as_ref().expect(affine).val();
-    let beta = norm.beta.as_ref().expect(affine).val();
-    let options = GroupNormOptions::new(norm.num_groups)
-        .with_epsilon(norm.epsilon)
-        .with_silu(silu);
-    fas_kernels::group_norm(input, gamma, beta, None, options)
-}
+use burn::nn::{GroupNorm, GroupNormConfig};
+use burn::tensor::{Device, Tensor};
 
 /// An affine GroupNorm.
 pub(crate) fn group_norm_layer(
@@ -40,21 +13,6 @@ pub(crate) fn group_norm_layer(
     GroupNormConfig::new(num_groups, channels)
         .with_epsilon(epsilon)
         .init(device)
-}
-
-/// A linear layer over the last axis.
-pub(crate) fn linear<const D: usize>(layer: &Linear, input: Tensor<D>) -> Tensor<D> {
-    let weight = widened(layer.weight.val(), &input);
-    let bias = layer.bias.as_ref().map(|bias| bias.val());
-    fas_kernels::linear(input, weight, bias)
-}
-
-/// `weight` in the type of `like`: weights may be kept in 16 bits.
-fn widened<const D: usize, const E: usize>(weight: Tensor<D>, like: &Tensor<E>) -> Tensor<D> {
-    if weight.dtype() == like.dtype() {
-        return weight;
-    }
-    weight.cast(FloatDType::from(like.dtype()))
 }
 
 /// Multi-head attention of projected tokens, scale `head_width^-1/2`.

@@ -6,8 +6,7 @@ use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
-
-use crate::ops::conv2d;
+use fas_kernels::layers::conv2d;
 
 /// Where the zeros of a halving convolution stand.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]

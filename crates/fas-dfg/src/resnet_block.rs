@@ -9,8 +9,9 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::{conv2d, group_norm, linear};
 
-use crate::ops::{conv2d, group_norm, group_norm_layer, linear};
+use crate::ops::group_norm_layer;
 use crate::resample::conv3x3;
 
 /// Configuration to create a [`ResnetBlock`] with [`init`](ResnetBlockConfig::init).
@@ -78,7 +79,10 @@ impl ResnetBlock {
     ///
     /// Panics if `time` is given to a block without time, or the reverse.
     pub fn forward(&self, input: Tensor<4>, time: Option<&Tensor<2>>) -> Tensor<4> {
-        let mut hidden = conv2d(&self.conv1, group_norm(&self.norm1, input.clone(), true));
+        let mut hidden = conv2d(
+            &self.conv1,
+            group_norm(&self.norm1, input.clone(), None, true),
+        );
         match (&self.time_emb_proj, time) {
             (Some(projection), Some(time)) => {
                 let [batch_size, channels, ..] = hidden.dims();
@@ -89,7 +93,7 @@ impl ResnetBlock {
             (Some(_), None) => panic!("this block needs the timestep's code"),
             (None, Some(_)) => panic!("this block takes no timestep"),
         }
-        let hidden = conv2d(&self.conv2, group_norm(&self.norm2, hidden, true));
+        let hidden = conv2d(&self.conv2, group_norm(&self.norm2, hidden, None, true));
         match &self.conv_shortcut {
             Some(conv) => conv2d(conv, input) + hidden,
             None => input + hidden,

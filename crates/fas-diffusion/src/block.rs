@@ -9,10 +9,11 @@ use burn::nn::{
     PaddingConfig2d,
 };
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::{conv2d, linear};
 use fas_kernels::{add, silu};
 
 use crate::Resample;
-use crate::ops::{conv2d, group_norm_modulated_silu, group_norm_silu, project};
+use crate::ops::{group_norm_modulated_silu, group_norm_silu};
 use crate::resample::repeat_to;
 
 /// Configuration to create a [`ResidualBlock`] with [`init`](ResidualBlockConfig::init).
@@ -93,7 +94,7 @@ impl ResidualBlock {
             skip = resample.forward(skip);
         }
         let hidden = conv2d(&self.conv_1, hidden);
-        let projected = project(&self.time_projection, silu(embedding));
+        let projected = linear(&self.time_projection, silu(embedding));
         let projected = repeat_to(projected, hidden.dims()[0]);
         let [scale, shift] = projected.chunk(2, 1).try_into().expect("two halves");
         let hidden = group_norm_modulated_silu(&self.norm_2, hidden, scale, shift);

@@ -8,9 +8,8 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::conv2d_batch_norm;
 use fas_kernels::{add, max_pool_3x3};
-
-use crate::ops::conv2d_batch_norm;
 
 /// First layers of the encoder.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]

@@ -9,9 +9,10 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, Initializer, Linear};
 use burn::nn::{LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, assert_shape, s};
+use fas_kernels::layers::{conv2d, linear};
 use fas_kernels::{PatchMoments, PatchOptions, add, modulate_by_grids, patch_moments, softmax};
 
-use crate::ops::{conv2d, group_norm, project};
+use crate::ops::group_norm;
 use crate::patch_statistics::{GlobalToken, Upsampling, grid_side, upsampling_axis};
 use crate::precision::{like, widened};
 
@@ -205,8 +206,8 @@ impl StatisticAttention {
     fn keys_values(&self, style: Tensor<3>) -> KeysValues {
         match self.matching {
             StatisticMatching::Attention => KeysValues {
-                keys: project(&self.key, style.clone()),
-                values: project(&self.value, style),
+                keys: linear(&self.key, style.clone()),
+                values: linear(&self.value, style),
             },
             StatisticMatching::SamePlace => KeysValues {
                 keys: style.clone(),
@@ -228,13 +229,13 @@ impl StatisticAttention {
 
     fn attended(&self, x: Tensor<3>, style: &KeysValues) -> Tensor<3> {
         let channels = x.dims()[2];
-        let query = project(&self.query, x);
+        let query = linear(&self.query, x);
         // Not `fas_kernels::attention`: a few dozen tokens make no large score matrix, and scores that
         // are computed again leave small gradients of the keys' bias, which are zero, less exact.
         let keys = style.keys.clone().swap_dims(1, 2);
         let scores = query.matmul(keys) / (channels as f64).sqrt();
         let attended = softmax(scores, 2).matmul(style.values.clone());
-        project(&self.output, attended)
+        linear(&self.output, attended)
     }
 }
 

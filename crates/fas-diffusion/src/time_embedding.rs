@@ -6,9 +6,8 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
+use fas_kernels::layers::linear;
 use fas_kernels::silu;
-
-use crate::ops::project;
 
 /// Configuration to create a [`TimeEmbedding`] with [`init`](TimeEmbeddingConfig::init).
 #[derive(Config, Debug)]
@@ -65,7 +64,7 @@ impl TimeEmbedding {
     /// - output: `[batch_size, embed_channels]`
     pub fn forward(&self, timesteps: Tensor<1, Int>) -> Tensor<2> {
         let code = self.sinusoid(timesteps);
-        project(&self.linear_2, silu(project(&self.linear_1, code)))
+        linear(&self.linear_2, silu(linear(&self.linear_1, code)))
     }
 
     fn sinusoid(&self, timesteps: Tensor<1, Int>) -> Tensor<2> {

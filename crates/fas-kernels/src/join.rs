@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use crate::compositions::dispatch;
 
 /// `a + b`: a drop-in for the operator where both have one shape. On Flex all threads add, in place where a
-/// tensor is not held by anybody else.
+/// tensor is not held by anybody else; elsewhere it is Burn's sum.
 ///
 /// # Panics
 ///
@@ -39,7 +39,7 @@ pub fn add<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
 }
 
 /// The channels of `a`, then those of `b`: a drop-in for `Tensor::cat(vec![a, b], 1)`. On Flex all threads
-/// copy.
+/// copy; on CubeCL runtimes one kernel does, which keeps channels-last maps as convolutions return them.
 ///
 /// # Shapes
 ///

@@ -17,7 +17,7 @@
 //!
 //! Results do not depend on the number of threads. Threads are those of rayon's current pool.
 //!
-//! [`with_compositions`] runs the compositions instead, wherever the tensors are.
+//! [`layers`] has the same for Burn's modules. [`with_compositions`] runs the compositions instead, wherever the tensors are.
 
 mod attention;
 mod backends;
@@ -36,6 +36,7 @@ mod group_norm;
 #[cfg(any(feature = "_cubecl", feature = "flex"))]
 mod half;
 mod join;
+pub mod layers;
 mod linear;
 mod modulation;
 mod ops;

@@ -11,10 +11,11 @@ use burn::nn::{BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::{self, conv2d, conv2d_batch_norm};
 use fas_kernels::{add, attention, silu};
 
 use crate::Backbone;
-use crate::ops::{conv2d, conv2d_batch_norm, convolution, linear, project};
+use crate::ops::{convolution, linear};
 
 /// Side of a patch, in pixels of the map.
 const PATCH: usize = 2;
@@ -210,7 +211,7 @@ impl Attention {
     fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
         let [batch_size, count, width] = tokens.dims();
         let head = width / self.num_heads;
-        let qkv = project(&self.qkv, tokens)
+        let qkv = layers::linear(&self.qkv, tokens)
             .reshape([batch_size, count, 3, self.num_heads, head])
             .permute([2, 0, 3, 1, 4]);
         let [query, key, value] = [0, 1, 2].map(|part| {
@@ -220,7 +221,7 @@ impl Attention {
         });
         let mixed = attention(query, key, value, (head as f64).powf(-0.5));
         let mixed = mixed.swap_dims(1, 2).reshape([batch_size, count, width]);
-        project(&self.proj, mixed)
+        layers::linear(&self.proj, mixed)
     }
 }
 
@@ -261,8 +262,11 @@ impl TransformerLayer {
     fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
         let mixed = self.attn.forward(self.norm1.forward(tokens.clone()));
         let tokens = add(tokens, mixed);
-        let hidden = silu(project(&self.mlp.fc1, self.norm2.forward(tokens.clone())));
-        add(tokens, project(&self.mlp.fc2, hidden))
+        let hidden = silu(layers::linear(
+            &self.mlp.fc1,
+            self.norm2.forward(tokens.clone()),
+        ));
+        add(tokens, layers::linear(&self.mlp.fc2, hidden))
     }
 }
 

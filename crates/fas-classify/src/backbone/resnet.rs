@@ -7,10 +7,11 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::{conv2d, conv2d_batch_norm};
 use fas_kernels::{add, max_pool_3x3};
 
 use crate::Backbone;
-use crate::ops::{conv2d, conv2d_batch_norm, convolution};
+use crate::ops::convolution;
 
 /// First layers of a [`ResNet`].
 #[derive(Config, Debug, Copy, PartialEq, Eq)]

@@ -3,10 +3,9 @@
 use burn::module::Module;
 use burn::nn::{GroupNorm, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::{group_norm, linear};
 
-use crate::ops::{
-    group_norm, group_norm_layer, linear, map_to_tokens, multi_head_attention, tokens_to_map,
-};
+use crate::ops::{group_norm_layer, map_to_tokens, multi_head_attention, tokens_to_map};
 
 /// Norm, query, key, value and output projections; plus the input.
 #[derive(Module, Debug)]
@@ -36,7 +35,7 @@ impl MapAttention {
     /// - input, output: `[batch_size, channels, height, width]`
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = input.dims();
-        let tokens = map_to_tokens(group_norm(&self.group_norm, input.clone(), false));
+        let tokens = map_to_tokens(group_norm(&self.group_norm, input.clone(), None, false));
         let attended = multi_head_attention(
             linear(&self.to_q, tokens.clone()),
             linear(&self.to_k, tokens.clone()),

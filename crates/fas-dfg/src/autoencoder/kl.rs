@@ -9,10 +9,11 @@ use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
+use fas_kernels::layers::{conv2d, group_norm};
 
 use super::attention::MapAttention;
 use super::posterior::LatentPosterior;
-use crate::ops::{conv2d, group_norm, group_norm_layer};
+use crate::ops::group_norm_layer;
 use crate::resample::{Downsample, DownsamplePadding, Upsample, conv3x3};
 use crate::resnet_block::{ResnetBlock, ResnetBlockConfig};
 
@@ -262,7 +263,7 @@ impl Encoder {
         observe("encoder.mid_block", &hidden);
         conv2d(
             &self.conv_out,
-            group_norm(&self.conv_norm_out, hidden, true),
+            group_norm(&self.conv_norm_out, hidden, None, true),
         )
     }
 }
@@ -321,7 +322,7 @@ impl Decoder {
         }
         let images = conv2d(
             &self.conv_out,
-            group_norm(&self.conv_norm_out, hidden, true),
+            group_norm(&self.conv_norm_out, hidden, None, true),
         );
         assert_shape!(images, [_, 3, _, _]);
         images

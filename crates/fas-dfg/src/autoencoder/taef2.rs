@@ -9,10 +9,11 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, Initializer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, assert_shape};
+use fas_kernels::layers::{conv2d, group_norm};
 use fas_weights::read_weights;
 
 use crate::DfgError;
-use crate::ops::{conv2d, group_norm, group_norm_layer};
+use crate::ops::group_norm_layer;
 use crate::resample::{conv3x3, nearest_2x};
 
 const CHANNELS: usize = 64;
@@ -243,7 +244,7 @@ impl PooledBranch {
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let hidden = group_norm(&self.norm, conv2d(&self.expand, input), false);
+        let hidden = group_norm(&self.norm, conv2d(&self.expand, input), None, false);
         conv2d(&self.reduce, relu(hidden))
     }
 }

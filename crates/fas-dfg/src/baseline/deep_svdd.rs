@@ -11,11 +11,11 @@ use burn::tensor::activation::{leaky_relu, sigmoid};
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::conv2d;
 use rand_chacha::ChaCha8Rng;
 
 use super::FaceReconstruction;
 use super::plain_batch_norm::PlainBatchNorm;
-use crate::ops::conv2d;
 
 const SLOPE: f64 = 0.01;
 

@@ -7,11 +7,11 @@ use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfi
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::conv2d;
 use rand_chacha::ChaCha8Rng;
 
 use super::FaceReconstruction;
 use super::memory::{Addressing, MemorySimilarity, address_memory, addressing_entropy};
-use crate::ops::conv2d;
 
 /// Slope of the activations below zero.
 const SLOPE: f64 = 0.2;

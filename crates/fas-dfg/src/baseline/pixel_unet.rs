@@ -8,11 +8,9 @@ use burn::tensor::{Device, Int, Tensor};
 use fas_diffusion::{
     Resample, ResidualBlock, ResidualBlockConfig, TimeEmbedding, TimeEmbeddingConfig,
 };
+use fas_kernels::layers::{conv2d, group_norm, linear};
 
-use crate::ops::{
-    conv2d, group_norm, group_norm_layer, linear, map_to_tokens, multi_head_attention,
-    tokens_to_map,
-};
+use crate::ops::{group_norm_layer, map_to_tokens, multi_head_attention, tokens_to_map};
 
 /// Configuration to create a [`PixelUnet`] with [`init`](PixelUnetConfig::init).
 #[derive(Config, Debug)]
@@ -175,7 +173,7 @@ impl SelfAttention {
 
     fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = map.dims();
-        let tokens = map_to_tokens(group_norm(&self.norm, map.clone(), false));
+        let tokens = map_to_tokens(group_norm(&self.norm, map.clone(), None, false));
         let [query, key, value] = linear(&self.query_key_value, tokens)
             .chunk(3, 2)
             .try_into()
@@ -240,7 +238,7 @@ impl PixelUnet {
             let skip = skips.pop().expect("one skip a decoder block");
             map = stage.forward(Tensor::cat(vec![map, skip], 1), &embedding);
         }
-        let map = conv2d(&self.out_conv, group_norm(&self.out_norm, map, true));
+        let map = conv2d(&self.out_conv, group_norm(&self.out_norm, map, None, true));
         channels_to_patches(map, self.stem_patch)
     }
 }

@@ -11,9 +11,9 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PR
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor, assert_shape};
+use fas_kernels::layers::conv2d;
 
 use super::IDENTITY_INPUT_SIZE;
-use crate::ops::conv2d;
 use crate::resample::conv3x3;
 
 /// Side of the last map: four stages halve 112 px.

@@ -12,9 +12,9 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor, assert_shape};
+use fas_kernels::layers::conv2d;
 
 use super::module_trainer::{ModuleTrainer, OptimisationConfig};
-use crate::ops::conv2d;
 use crate::{DfgError, IResNet, IResNetConfig, cosine_similarity};
 
 /// How an identity encoder is distilled.

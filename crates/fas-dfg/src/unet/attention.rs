@@ -5,9 +5,10 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::linear;
 use fas_kernels::{GeluForm, add, gelu};
 
-use crate::ops::{linear, multi_head_attention};
+use crate::ops::multi_head_attention;
 
 /// Inner width of the feed-forward layer over the width of its input.
 const EXPANSION: usize = 4;

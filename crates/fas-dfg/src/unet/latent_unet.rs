@@ -10,11 +10,12 @@ use burn::nn::GroupNorm;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use fas_diffusion::{TimeEmbedding, TimeEmbeddingConfig};
+use fas_kernels::layers::{conv2d, group_norm};
 use fas_kernels::silu;
 
 use super::spatial_transformer::SpatialTransformer;
 use crate::half_weights::ToHalf;
-use crate::ops::{conv2d, group_norm, group_norm_layer};
+use crate::ops::group_norm_layer;
 use crate::resample::{Downsample, DownsamplePadding, Upsample, conv3x3};
 use crate::resnet_block::{ResnetBlock, ResnetBlockConfig};
 
@@ -281,7 +282,7 @@ impl LatentUNet {
         }
         conv2d(
             &self.conv_out,
-            group_norm(&self.conv_norm_out, hidden, true),
+            group_norm(&self.conv_norm_out, hidden, None, true),
         )
     }
 }

@@ -5,9 +5,10 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, Initializer};
 use burn::tensor::{Device, Tensor};
+use fas_kernels::layers::{conv2d, group_norm};
 
 use super::attention::TransformerBlock;
-use crate::ops::{conv2d, group_norm, group_norm_layer, map_to_tokens, tokens_to_map};
+use crate::ops::{group_norm_layer, map_to_tokens, tokens_to_map};
 
 /// Epsilon of the norm; that of residual blocks is 1e-5.
 const EPSILON: f64 = 1e-6;
@@ -54,7 +55,7 @@ impl SpatialTransformer {
     /// - context: `[batch_size, context_tokens, context_channels]`
     pub(super) fn forward(&self, input: Tensor<4>, context: Tensor<3>) -> Tensor<4> {
         let [_, _, height, width] = input.dims();
-        let hidden = group_norm(&self.norm, input.clone(), false);
+        let hidden = group_norm(&self.norm, input.clone(), None, false);
         let tokens = map_to_tokens(conv2d(&self.proj_in, hidden));
         let tokens = self
             .transformer_blocks

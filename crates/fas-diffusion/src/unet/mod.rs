@@ -10,6 +10,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, Linear};
 use burn::tensor::{Int, Tensor, assert_shape};
+use fas_kernels::layers::conv2d;
 use fas_kernels::{concat_channels, nearest_2x};
 
 pub use condition::StyleCondition;
@@ -17,7 +18,7 @@ pub use config::{FusionPlacement, LevelChange, UNetConfig};
 
 use self::condition::StyleFeed;
 use crate::block::ResidualBlock;
-use crate::ops::{conv2d, group_norm_silu};
+use crate::ops::group_norm_silu;
 use crate::precision::{Precision, like};
 use crate::resample::{channels_to_patches, patches_to_channels, repeat_to};
 use crate::{Resample, StyleFeatures, StyleFusion, TimeEmbedding};
