@@ -58,11 +58,9 @@ fn main() -> Result<(), String> {
     let pairs = edit_pairs(&generator, arguments.people, size, arguments.seed)?;
     let config = generator.sampler(arguments.start_step, arguments.guidance);
     let bar = progress("generating", pairs.len() as u64);
-    let mut made = Vec::new();
-    for chunk in pairs.chunks(16) {
-        made.extend(edit(&generator, chunk, &config, arguments.seed)?);
-        bar.inc(chunk.len() as u64);
-    }
+    let made = edit(&generator, &pairs, &config, arguments.seed, |made| {
+        bar.inc(made)
+    })?;
     bar.finish_and_clear();
 
     let lives: Vec<RgbImage> = pairs.iter().map(|pair| pair.live.clone()).collect();

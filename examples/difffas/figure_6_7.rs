@@ -82,7 +82,7 @@ fn main() -> Result<(), String> {
     let mut change = Table::new("Change from the live face, levels of 255", columns());
     let mut found = Table::new("Share taken for the requested style", columns());
     let count = arguments.start_steps.len() * arguments.guidance.len();
-    let bar = progress("generating", count as u64);
+    let bar = progress("generating", (count * pairs.len()) as u64);
     let mut rows = Vec::new();
     for &start in &arguments.start_steps {
         let mut pictures = vec![pairs[shown].live.clone(), pairs[shown].reference.clone()];
@@ -90,7 +90,9 @@ fn main() -> Result<(), String> {
         let mut shares = changes.clone();
         for &guidance in &arguments.guidance {
             let config = generator.sampler(start, guidance);
-            let made = edit(&generator, &pairs, &config, arguments.seed)?;
+            let made = edit(&generator, &pairs, &config, arguments.seed, |made| {
+                bar.inc(made)
+            })?;
             let lives = pairs.iter().map(|pair| &pair.live);
             let distance: f64 = made
                 .iter()
@@ -104,7 +106,6 @@ fn main() -> Result<(), String> {
             );
             shares.push(Measure::percent(style_found(&generator, &pairs, &made)?).into());
             pictures.push(made[shown].clone());
-            bar.inc(1);
         }
         rows.push(GridRow::new(&format!("start {start}"), pictures));
         change = change.with_row(changes);

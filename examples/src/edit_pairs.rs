@@ -73,7 +73,8 @@ pub fn edit_pairs(
     pairs
 }
 
-/// The attacks that `generator` makes of `pairs`. The noise of a pair is the same at all settings.
+/// The attacks that `generator` makes of `pairs`; `made` hears of each batch's size. The noise of a pair is the same
+/// at all settings.
 ///
 /// # Errors
 ///
@@ -83,6 +84,7 @@ pub fn edit(
     pairs: &[EditPair],
     sampler: &EditSampler,
     seed: u64,
+    made: impl FnMut(u64),
 ) -> Result<Vec<RgbImage>, String> {
     let requests: Vec<Request<'_>> = pairs
         .iter()
@@ -93,7 +95,7 @@ pub fn edit(
             id: format!("{} as {}", pair.person, pair.style),
         })
         .collect();
-    generate(&generator.generator, &requests, sampler, seed, |_| {})
+    generate(&generator.generator, &requests, sampler, seed, made)
 }
 
 /// Root mean square difference of two pictures of one size, in levels of 0 to 255.
