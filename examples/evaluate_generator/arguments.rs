@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Guidance scales, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     pub(crate) guidance: Vec<f64>,
-    /// First and last timestep that guidance acts at, such as `0,500`; all if it is not given.
+    /// Lowest and highest timestep that guidance acts at, such as `100,600`; all if it is not given.
     #[arg(long, value_parser = timestep_interval)]
     pub(crate) guidance_interval: Option<[usize; 2]>,
     /// Scales of the noise that is started from, separated by commas.

@@ -11,6 +11,8 @@ pub(crate) struct Setting {
     pub(crate) start: usize,
     pub(crate) guidance: f64,
     pub(crate) temperature: f64,
+    /// Lowest and highest timestep that guidance acts at, if not all.
+    pub(crate) guidance_interval: Option<[usize; 2]>,
     /// Of halftone prints and displays, if another.
     pub(crate) regular_temperature: Option<f64>,
 }
@@ -22,6 +24,7 @@ impl Setting {
             start: arguments.start_steps[0],
             guidance: arguments.guidance[0],
             temperature: arguments.temperature[0],
+            guidance_interval: arguments.guidance_interval,
             regular_temperature: arguments.regular_temperature,
         };
         let mut settings = vec![reference];
@@ -46,8 +49,12 @@ impl Setting {
             Some(temperature) => format!(" ({temperature} for regular structures)"),
             None => String::new(),
         };
+        let interval = match self.guidance_interval {
+            Some([low, high]) => format!(" at {low} to {high}"),
+            None => String::new(),
+        };
         format!(
-            "start {}, guidance {}, temperature {}{regular}",
+            "start {}, guidance {}{interval}, temperature {}{regular}",
             self.start, self.guidance, self.temperature
         )
     }
@@ -61,7 +68,7 @@ impl Setting {
         EditSampler {
             config: GenerationConfig::new(sampler.into())
                 .with_guidance_scale(self.guidance)
-                .with_guidance_interval(arguments.guidance_interval)
+                .with_guidance_interval(self.guidance_interval)
                 .with_temperature(self.temperature),
             regular_temperature: self.regular_temperature,
         }

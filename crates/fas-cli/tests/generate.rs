@@ -223,7 +223,15 @@ fn parts_make_what_the_whole_makes_and_tar_files_survive_a_kill() {
     // The first of the two steps without guidance.
     let within = ["--batch-size", "1", "--guidance-interval", "0,998"];
     assert_eq!(generate(folder, "within", &within).code, 0);
-    assert_ne!(parts, content(&folder.join("within/images")));
+    let pixels = |images: &BTreeMap<PathBuf, Vec<u8>>| -> Vec<Vec<u8>> {
+        let decode = |bytes: &Vec<u8>| image::load_from_memory(bytes).unwrap().into_bytes();
+        images.values().map(decode).collect()
+    };
+    let images = content(&folder.join("within/images"));
+    assert!(
+        pixels(&parts) != pixels(&images),
+        "guidance does not matter"
+    );
 
     let tar = ["--tar", "3", "--batch-size", "2"];
     assert_eq!(generate(folder, "tar", &tar).code, 0);

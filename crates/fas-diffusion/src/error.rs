@@ -116,6 +116,18 @@ pub enum DiffusionError {
         /// Sample ids.
         ids: usize,
     },
+    /// Timesteps of guidance in the wrong order or outside the schedule.
+    #[error(
+        "guidance from step {low} to step {high}: give the lower one first, both below {num_timesteps}"
+    )]
+    GuidanceInterval {
+        /// Lowest timestep.
+        low: usize,
+        /// Highest timestep.
+        high: usize,
+        /// Length of the schedule.
+        num_timesteps: usize,
+    },
 }
 
 fn names(precisions: &[crate::Precision]) -> String {

@@ -31,9 +31,9 @@ pub struct GenerationConfig {
     /// Which outputs are guided. Default: the noise (DiffFAS, equation 12)
     #[config(default = "GuidedOutputs::Noise")]
     pub guided_outputs: GuidedOutputs,
-    /// First and last timestep that guidance acts at; at the others the conditional prediction stands, for
-    /// one pass of the network instead of two (Kynkäänniemi et al. 2024, <https://arxiv.org/abs/2404.07724>).
-    /// Default: all (DiffFAS)
+    /// Lowest and highest timestep that guidance acts at, both included, below the schedule's length; at the others
+    /// the conditional prediction stands, for one pass of the network instead of two (Kynkäänniemi et al. 2024,
+    /// <https://arxiv.org/abs/2404.07724>). Default: all (DiffFAS)
     pub guidance_interval: Option<[usize; 2]>,
     /// Scale of the noise that is started from, in `(0, 1]`. A briefly trained network takes part of
     /// the noise for detail, and a deterministic sampler keeps it; with less noise than the network is
@@ -47,11 +47,9 @@ impl GenerationConfig {
     pub fn released() -> Self {
         Self::new(DdimConfig::released().into())
     }
-}
 
-impl GenerationConfig {
     fn is_guided_at(&self, timestep: usize) -> bool {
-        let within = |[first, last]: [usize; 2]| (first..=last).contains(&timestep);
+        let within = |[low, high]: [usize; 2]| (low..=high).contains(&timestep);
         self.guidance_scale != 1.0 && self.guidance_interval.is_none_or(within)
     }
 }
@@ -101,7 +99,8 @@ impl Generator {
     ///
     /// # Errors
     ///
-    /// [`DiffusionError::BatchSizes`] if the three batches differ in size.
+    /// [`DiffusionError::BatchSizes`] if the three batches differ in size,
+    /// [`DiffusionError::GuidanceInterval`] if the interval of guidance is reversed or leaves the schedule.
     pub fn generate(
         &self,
         content: Tensor<4>,
@@ -131,6 +130,16 @@ impl Generator {
         self.check_batch(&content, styles.batch_size(), ids)?;
         let [batch_size, channels, size, _] = content.dims();
         let schedule = self.process.schedule();
+        let num_timesteps = schedule.alphas_cumprod.len();
+        if let Some([low, high]) = config.guidance_interval
+            && !(low <= high && high < num_timesteps)
+        {
+            return Err(DiffusionError::GuidanceInterval {
+                low,
+                high,
+                num_timesteps,
+            });
+        }
         let noise = sample_noise(seed, ids, channels, size, self.device());
         let start = config.sampler.start_step();
         let noise = noise * (schedule.noise_rate(start) * config.temperature);
@@ -415,6 +424,43 @@ mod tests {
             assert!(a != b);
         }
         assert!(first != neither && second != neither);
+    }
+
+    #[test]
+    fn every_sampler_guides_within_the_interval() {
+        let device = Device::default();
+        let [_, generator] = generators(&device);
+        let (content, style) = (faces(1, &device), faces(1, &device));
+        let [ddim, solver, _] = samplers();
+        for sampler in [ddim, solver, DdpmConfig::new(2).into()] {
+            let start = sampler.start_step();
+            let run = |scale: f64, interval: Option<[usize; 2]>| {
+                let config = GenerationConfig::new(sampler.clone())
+                    .with_guidance_scale(scale)
+                    .with_guidance_interval(interval);
+                let out = generator.generate(content.clone(), style.clone(), &["a"], 5, &config);
+                bits(out.unwrap())
+            };
+            let (none, all) = (run(1.0, None), run(3.0, None));
+            let first = run(3.0, Some([start, start]));
+            assert!(run(3.0, Some([0, 999])) == all, "{start}");
+            assert!(first != all && first != none, "{start}");
+        }
+    }
+
+    #[test]
+    fn an_interval_that_is_none_is_an_error() {
+        let device = Device::default();
+        let generator = GeneratorConfig::small(3).init(&device);
+        for interval in [[600, 100], [0, 1000]] {
+            let config = GenerationConfig::new(DdimConfig::new(300).into())
+                .with_guidance_interval(Some(interval));
+            let made = generator.generate(faces(1, &device), faces(1, &device), &["a"], 0, &config);
+            assert!(matches!(
+                made.unwrap_err(),
+                DiffusionError::GuidanceInterval { .. }
+            ));
+        }
     }
 
     #[test]

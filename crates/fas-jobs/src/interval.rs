@@ -1,20 +1,21 @@
 //! Intervals of timesteps as arguments.
 
-/// Reads `0,500` as the first and the last timestep of an interval: the argument `--guidance-interval`.
+/// Reads `0,500` as the lowest and the highest timestep of an interval, both included: the argument
+/// `--guidance-interval`.
 ///
 /// # Errors
 ///
-/// A message if there are not two whole numbers, or the first is the larger one.
+/// A message if there are not two steps of a schedule of 1000, the lower one first.
 pub fn timestep_interval(text: &str) -> Result<[usize; 2], String> {
     let parsed = text
         .split_once(',')
-        .and_then(|(first, last)| Some([first.trim().parse().ok()?, last.trim().parse().ok()?]));
+        .and_then(|(low, high)| Some([low.trim().parse().ok()?, high.trim().parse().ok()?]));
     match parsed {
-        Some([first, last]) if first <= last => Ok([first, last]),
-        Some([first, last]) => Err(format!(
-            "{first} lies above {last}: the lower one comes first"
+        Some([low, high]) if low <= high && high < 1000 => Ok([low, high]),
+        Some([low, high]) if low > high => Err(format!(
+            "{low} lies above {high}: the lower one comes first"
         )),
-        None => Err("give two timesteps, such as 0,500".to_owned()),
+        _ => Err("write two steps of the schedule, 0 to 999, such as 100,600".to_owned()),
     }
 }
 
@@ -24,9 +25,9 @@ mod tests {
 
     #[test]
     fn two_timesteps_in_order() {
-        assert_eq!(timestep_interval("0, 500"), Ok([0, 500]));
+        assert_eq!(timestep_interval("0, 999"), Ok([0, 999]));
         assert_eq!(timestep_interval("7,7"), Ok([7, 7]));
-        for wrong in ["500", "500,0", "0,5,9", "-1,5", ""] {
+        for wrong in ["500", "500,0", "0,5,9", "-1,5", "", "0,1000"] {
             assert!(timestep_interval(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,7 +1,7 @@
 //! Burn's modules on the functions of this crate: parameters live in the module, the arithmetic here.
 //!
 //! A layer computes in the type of its input: weights of another one are rounded or widened for each use. Norms
-//! keep their parameters, and compute in their type.
+//! keep their parameters, and compute in their type. Shapes are those of the functions that are named.
 
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, GroupNorm, Linear, PaddingConfig2d};
@@ -14,7 +14,8 @@ use crate::GroupNormOptions;
 ///
 /// # Panics
 ///
-/// As [`conv2d()`](crate::conv2d()); if the layer pads one side more than the other.
+/// As [`conv2d()`](crate::conv2d()); if the layer may pad one side more than the other: by unequal
+/// [`PaddingConfig2d::Explicit`], or by [`PaddingConfig2d::Same`] with an even kernel or a stride.
 ///
 /// # Example
 ///
@@ -38,8 +39,10 @@ pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     crate::conv2d(x, weight, bias, options(layer))
 }
 
-/// `norm(layer(x))`, of a convolution without bias; without autodiff with the norm's running statistics and by
-/// [`conv2d_batch_norm()`](crate::conv2d_batch_norm()).
+/// `norm(layer(x))`, of a convolution without bias. Without autodiff by
+/// [`conv2d_batch_norm()`](crate::conv2d_batch_norm()), with the norm's running statistics. On an autodiff device as
+/// Burn's norm does it: with the batch's statistics, which the running ones follow, or the running ones if the norm is
+/// frozen.
 ///
 /// # Panics
 ///
@@ -57,7 +60,8 @@ pub fn conv2d_batch_norm(layer: &Conv2d, norm: &BatchNorm, x: Tensor<4>) -> Tens
     let [mean, variance] =
         [&norm.running_mean, &norm.running_var].map(|running| running.value().to_device(&device));
     let norms = [norm.gamma.val(), norm.beta.val(), mean, variance];
-    crate::conv2d_batch_norm(x, layer.weight.val(), norms, norm.epsilon, options(layer))
+    let weight = like(layer.weight.val(), &norms[0]);
+    crate::conv2d_batch_norm(x, weight, norms, norm.epsilon, options(layer))
 }
 
 /// [`Linear::forward`](burn::nn::Linear::forward) by [`linear()`](crate::linear()).
@@ -76,7 +80,7 @@ pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
 /// # Shapes
 ///
 /// - x, output: `[batch_size, channels, ...]`
-/// - modulation: scale and shift, `[batch_size, channels]`
+/// - modulation: scale and shift, `[batch_size, channels]`, of the type of the norm's parameters
 ///
 /// # Panics
 ///
@@ -98,8 +102,11 @@ pub fn group_norm<const D: usize>(
 }
 
 fn options(layer: &Conv2d) -> ConvOptions<2> {
+    let [rows, columns] = layer.kernel_size;
+    let is_centred = layer.stride == [1, 1] && rows % 2 == 1 && columns % 2 == 1;
     let padding = match layer.padding {
         PaddingConfig2d::Valid => [0, 0],
+        PaddingConfig2d::Same if is_centred => [rows / 2, columns / 2],
         PaddingConfig2d::Explicit(top, left, bottom, right) if (top, left) == (bottom, right) => {
             [top, left]
         }

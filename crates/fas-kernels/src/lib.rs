@@ -17,7 +17,8 @@
 //!
 //! Results do not depend on the number of threads. Threads are those of rayon's current pool.
 //!
-//! [`layers`] has the same for Burn's modules. [`with_compositions`] runs the compositions instead, wherever the tensors are.
+//! [`with_compositions`] runs the compositions instead, wherever the tensors are. [`layers`] runs Burn's modules
+//! (`Conv2d`, `Linear`, norms) on these functions.
 
 mod attention;
 mod backends;

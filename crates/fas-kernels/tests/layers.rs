@@ -8,11 +8,15 @@
 
 mod common;
 
+#[cfg(feature = "flex")]
+use burn::module::Module;
 use burn::module::RunningState;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNormConfig, LinearConfig, PaddingConfig2d};
+#[cfg(feature = "flex")]
+use burn::tensor::FloatDType;
 use burn::tensor::activation::silu;
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, Tensor};
 use common::{assert_close, on_every_device, random};
 use fas_kernels::layers;
 
@@ -42,6 +46,7 @@ fn convolutions_keep_stride_padding_dilation_and_groups(device: Device) {
         plain(),
         plain().with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)),
         plain().with_padding(PaddingConfig2d::Explicit(0, 2, 0, 2)),
+        plain().with_padding(PaddingConfig2d::Same),
         plain().with_stride([2, 1]).with_bias(false),
         plain().with_dilation([2, 2]).with_groups(2),
     ];
@@ -125,14 +130,81 @@ fn a_layer_computes_in_the_type_of_its_input() {
     assert_close(&values(half), &values(layer.forward(x)), 2e-3, "f16");
 }
 
+/// Weights or the input in a half type, at both forms of the joined norm.
 #[cfg(feature = "flex")]
 #[test]
-#[should_panic(expected = "may pad one side more than the other")]
-fn uneven_padding_is_refused() {
+fn a_batch_norm_takes_half_types() {
     let device = Device::flex();
-    let config = Conv2dConfig::new([1, 1], [2, 2]).with_padding(PaddingConfig2d::Same);
+    let config = Conv2dConfig::new([4, 6], [3, 3]).with_bias(false);
     let layer = convolution(config, &device);
-    layers::conv2d(&layer, Tensor::ones([1, 1, 4, 4], &device));
+    let mut half = layer.clone();
+    half.weight = half.weight.map(|weight| weight.cast(FloatDType::F16));
+    let norm = batch_norm(6, &device);
+    for side in [4, 12] {
+        let x = random(1, [2, 4, side, side], &device);
+        let expected = values(norm.forward(layer.forward(x.clone())));
+        let of_weight = layers::conv2d_batch_norm(&half, &norm, x.clone());
+        assert_eq!(FloatDType::from(of_weight.dtype()), FloatDType::F32);
+        assert_close(&values(of_weight), &expected, 2e-3, "half weight");
+        let of_input = layers::conv2d_batch_norm(&layer, &norm, x.cast(FloatDType::F16));
+        assert_eq!(FloatDType::from(of_input.dtype()), FloatDType::F16);
+        assert_close(&values(of_input), &expected, 4e-3, "half input");
+    }
+}
+
+/// A frozen norm on a training device keeps to its running statistics, and keeps them.
+#[cfg(feature = "flex")]
+#[test]
+fn a_frozen_batch_norm_keeps_its_statistics() {
+    let device = Device::flex().autodiff();
+    let config = Conv2dConfig::new([4, 6], [3, 3]).with_bias(false);
+    let run = |device: &Device| {
+        let norm = batch_norm(6, device).freeze();
+        let before = values(norm.running_mean.value());
+        let x = random(1, [2, 4, 12, 12], device);
+        let layer = convolution(config.clone(), device);
+        let maps = layers::conv2d_batch_norm(&layer, &norm, x);
+        assert_eq!(values(norm.running_mean.value_sync()), before);
+        values(maps)
+    };
+    assert_close(
+        &run(&device),
+        &run(&Device::flex()),
+        4e-6,
+        "as without autodiff",
+    );
+}
+
+#[cfg(feature = "flex")]
+#[test]
+fn uneven_padding_is_refused() {
+    for padding in [
+        PaddingConfig2d::Same,
+        PaddingConfig2d::Explicit(0, 1, 1, 1),
+        PaddingConfig2d::Explicit(1, 0, 1, 1),
+    ] {
+        let config = Conv2dConfig::new([1, 1], [2, 2]).with_padding(padding);
+        let refused = std::panic::catch_unwind(move || {
+            let layer = convolution(config, &Device::flex());
+            layers::conv2d(&layer, Tensor::ones([1, 1, 4, 4], &Device::flex()))
+        });
+        let refused = refused.unwrap_err();
+        let message = refused.downcast_ref::<String>().expect("a message");
+        assert!(
+            message.contains("one side more than the other"),
+            "{message}"
+        );
+    }
+}
+
+#[cfg(feature = "flex")]
+#[test]
+#[should_panic(expected = "the norm takes a bias away")]
+fn a_bias_before_a_batch_norm_is_refused() {
+    let device = Device::flex();
+    let layer = convolution(Conv2dConfig::new([4, 6], [3, 3]), &device);
+    let x = Tensor::ones([1, 4, 4, 4], &device);
+    layers::conv2d_batch_norm(&layer, &batch_norm(6, &device), x);
 }
 
 on_every_device!(

@@ -102,8 +102,8 @@ pub(crate) struct Generate {
     /// Guidance; 1 is none and takes half the time.
     #[arg(long, default_value_t = 1.5)]
     guidance: f64,
-    /// First and last timestep that guidance acts at, such as 100,600; all if it is not given.
-    #[arg(long, value_name = "FIRST,LAST", value_parser = timestep_interval)]
+    /// Lowest and highest timestep that guidance acts at, such as 100,600; all if it is not given.
+    #[arg(long, value_name = "LOW,HIGH", value_parser = timestep_interval)]
     guidance_interval: Option<[usize; 2]>,
     /// Scale of the noise that is started from, in (0, 1].
     #[arg(long, default_value_t = 0.7)]

@@ -260,6 +260,9 @@ mod tests {
         let expected = ("sampler.steps".to_owned(), "20".to_owned(), "25".to_owned());
         assert_eq!(first_difference("", &there, &asked), Some(expected));
         assert_eq!(first_difference("", &there, &there), None);
+        // A setting that did not exist when the job began, and is not used.
+        let newer = json!({ "seed": 1, "sampler": { "steps": 20, "eta": 0.0, "interval": null } });
+        assert_eq!(first_difference("", &there, &newer), None);
     }
 
     #[test]

@@ -323,6 +323,8 @@ impl GenerationJob<'_> {
             start_step: generation.sampler.start_step(),
             sampling_steps: generation.sampler.timesteps(&schedule).len(),
             guidance_scale: generation.guidance_scale,
+            guidance_low: generation.guidance_interval.map(|[low, _]| low),
+            guidance_high: generation.guidance_interval.map(|[_, high]| high),
             temperature: generation.temperature,
             model_sha256: self.checkpoint.sha256.clone(),
             brisque,

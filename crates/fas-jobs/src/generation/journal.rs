@@ -40,6 +40,10 @@ pub struct Record {
     pub sampling_steps: usize,
     /// Guidance.
     pub guidance_scale: f64,
+    /// Lowest timestep that guidance acts at; empty where it acts at all.
+    pub guidance_low: Option<usize>,
+    /// Highest timestep that guidance acts at; empty where it acts at all.
+    pub guidance_high: Option<usize>,
     /// Scale of the noise.
     pub temperature: f64,
     /// SHA-256 of the generator's file.
@@ -154,6 +158,8 @@ pub(super) mod tests {
             start_step: 250,
             sampling_steps: 25,
             guidance_scale: 2.0,
+            guidance_low: None,
+            guidance_high: Some(600),
             temperature: 1.0,
             model_sha256: "00".to_owned(),
             brisque: Some(31.25),

@@ -74,6 +74,8 @@ mod tests {
         };
         assert_eq!(text("synthetic").as_deref(), Some("true"));
         assert_eq!(text("guidance_scale").as_deref(), Some("2.0"));
+        assert_eq!(text("guidance_high").as_deref(), Some("600"));
+        assert_eq!(text("guidance_low"), None);
         assert_eq!(text("style").as_deref(), Some("b/print"));
         assert_eq!(text("brisque").as_deref(), Some("31.25"));
         assert_eq!((text("identity"), text("verdict")), (None, None));
