@@ -1,10 +1,10 @@
-//! AG-FAS, section 3.1: a first stage of our own, faces of 64 px to latents of 32 x 8 x 8.
+//! AG-FAS, section 3.2: a first stage of our own, faces of 64 px to latents of 32 x 8 x 8.
 //!
 //! ```text
 //! cargo run --release --example train_first_stage -- --faces FOLDER --out first_stage.safetensors
 //! ```
 //!
-//! Expected: 15 minutes on one core; about 29 dB on held-out faces. A stopped run goes on where it was,
+//! Expected: 15 minutes on one core for 800 steps and 23.7 dB on held-out faces. A stopped run goes on where it was,
 //! from the checkpoint beside `--out`.
 
 use std::collections::HashMap;

@@ -7,8 +7,8 @@
 //!
 //! Expected: for each cue, how well its mean absolute value and a linear probe on it tell bona fide faces
 //! from each kind of attack, on people that nothing was trained on; the probe is tested on other people
-//! than it learned from, and in further rows on another domain. Beside the cues stand three controls that
-//! need no generator. Then the generator's start modes: how near de-spoofed faces stay to their inputs,
+//! than it learned from, and in further rows on another domain. Beside the cues stand three controls, of
+//! which one is the generator's first stage alone. With `--generator`, then the generator's start modes: how near de-spoofed faces stay to their inputs,
 //! in dB and in identity, and what each start's cue gives away.
 
 use std::collections::BTreeMap;

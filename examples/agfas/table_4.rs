@@ -5,8 +5,9 @@
 //! cargo run --release --example agfas_table_4 -- --sources blur   # the controls and the generator alone
 //! ```
 //!
-//! Expected: the paper's rows, and below them HTER and AUC of AG-Net with each cue, beside three controls:
-//! no cue in a network of the same size, the face itself as the cue, and `x - blur(x)`. Under the tables
+//! Expected: the paper's rows, and below them HTER and AUC of AG-Net with each cue, beside four controls:
+//! no cue in a network of the same size, the face itself as the cue, `x - blur(x)`, and the generator's first stage
+//! alone. Under the tables
 //! stands how well each cue tells attacks apart without any network. Measured: the DFG's cue ranks best and has
 //! no lower HTER than the image (docs/results.md). Two hours on one core, 40 minutes on two with `--sources
 //! blur`.

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of a ResNet and a vision transformer on the
-//! face and of AG-Net, trained on prints and replays of all four simulated domains and tested on four
+//! face, of AG-Net and of AG-Net with the face as its cue, trained on prints and replays of all four simulated domains and tested on four
 //! further ones, each the style of one with the camera of another, with masks and glasses besides.
 //! Some 15 minutes a target on one core; what came out is in docs/results.md.
 

@@ -6,7 +6,7 @@
 //!
 //! Expected: `runs/figure_12/report.html` with t-SNE maps of the development captures' features at four
 //! stages of a training with cross-entropy and of one with the Relative Quality loss, and beside them how
-//! strongly the cosine to the own class goes with quality, in about a minute on two cores.
+//! strongly the length of a feature goes with quality, in about a minute on two cores.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,10 +6,9 @@
 //!
 //! Expected: a grid of pictures for one person a start step and guidance scale, and tables of the change
 //! from the live face and of the share of pictures that the generator's own style encoder takes for the
-//! requested style, over all 16 styles. Both rise with the start step, the change also with guidance: from 8
-//! levels of 255 and 12 % (start 100, no guidance) to 37 levels and 69 % (start 999, guidance 3). 55 s on two
-//! quiet cores. Figure 6 of the paper is the row of one start step, figure 7 the column of one guidance scale; the
-//! bundled generator has 64 px and about an hour of training on a CPU, and needs larger start steps.
+//! requested style, over all 16 styles. Both grow with guidance, and mostly with the start step: from 8 levels of
+//! 255 and 12 % (start 100, no guidance) to 38 levels and 100 % (start 999, no guidance). 87 s on two cores. Figure 6 of the paper is the row of one start step, figure 7 the column of one guidance scale; the
+//! bundled generator has 64 px and about three hours of training on a CPU, and needs larger start steps.
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo run --release --example difffas_table_1
-//! cargo run --release --example difffas_table_1 -- --manifest MANIFEST --generator FILE --paper --device cuda
+//! cargo run --release -p fas-examples --features cuda --example difffas_table_1 -- \
+//!     --manifest MANIFEST --generator FILE --paper --device cuda
 //! ```
 //!
 //! Expected: the paper's rows, and below them HTER and AUC of cross-entropy and of DiffFAS on the four

@@ -4,7 +4,7 @@
 //! cargo run --release --example difffas_table_10
 //! ```
 //!
-//! Expected: the paper's rows, and below them five rates of sim-O.
+//! Expected: the paper's rows, and below them six ways of drawing: four rates of sim-O, at random, and by quality.
 //! Measured: no difference beyond the intervals (docs/results.md).
 //! Eleven minutes on one core.
 

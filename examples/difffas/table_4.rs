@@ -49,7 +49,7 @@ fn main() -> Result<(), String> {
     )?;
     table.note(
         "Our columns are sim-C to sim-M and sim-M to sim-C: each domain has all kinds of attacks, as \
-         WMCA and PADISI have many. Generated attacks show every source face in every attack style of \
+         WMCA and PADISI have many. Generated attacks show source faces in turn in the attack styles of \
          the source (cross-attack).",
     );
     arguments.finish(table, started)
