@@ -13,7 +13,7 @@ use std::time::Instant;
 use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use fas_diffusion::{
-    DdimConfig, DpmSolverConfig, GenerationConfig, Generator, Sampler, StepSpacing, StyleCondition,
+    DdimConfig, DpmSolverConfig, GenerationConfig, Generator, PreparedStyles, Sampler, StepSpacing,
 };
 use fas_examples::{
     Bundled, BundledGenerator, DeviceChoice, People, cost, images_to_tensor, progress,
@@ -53,7 +53,7 @@ struct Arguments {
 /// Faces, each with a style that the generator knows.
 struct Pairs {
     content: Tensor<4>,
-    styles: StyleCondition,
+    styles: PreparedStyles,
     /// Labels of the generator's style encoder.
     labels: Vec<usize>,
     ids: Vec<String>,

@@ -29,8 +29,8 @@ pub(crate) struct Arguments {
     /// Training steps of the independent style classifier.
     #[arg(long, default_value_t = 600)]
     pub(crate) judge_steps: usize,
-    /// Start steps, separated by commas; of this and the next two lists, the first value is kept while
-    /// another list is gone through.
+    /// Start steps, separated by commas; of this and the other lists, the first value is kept while another list is
+    /// gone through.
     #[arg(long, value_delimiter = ',', default_value = "999,700,400,250")]
     pub(crate) start_steps: Vec<usize>,
     /// Guidance scales, separated by commas.
@@ -39,6 +39,18 @@ pub(crate) struct Arguments {
     /// Lowest and highest timestep that guidance acts at, such as `100,600`; all if it is not given.
     #[arg(long, value_parser = timestep_interval)]
     pub(crate) guidance_interval: Option<[usize; 2]>,
+    /// Scales of guidance towards the live face, separated by commas; 1 is none.
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    pub(crate) content_guidance: Vec<f64>,
+    /// Side, odd, in pixels, of the squares that this guidance blurs the face over.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) content_blur: usize,
+    /// Weaker generator of the same styles, to be guided away from.
+    #[arg(long)]
+    pub(crate) weaker: Option<PathBuf>,
+    /// Scales of that guidance, separated by commas; 1 is none.
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    pub(crate) weaker_guidance: Vec<f64>,
     /// Scales of the noise that is started from, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "0.6,0.4,0.8,1")]
     pub(crate) temperature: Vec<f64>,

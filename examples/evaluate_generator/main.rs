@@ -39,6 +39,13 @@ fn main() -> Result<(), String> {
     let device = arguments.device.device()?;
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let (generator, card) = Generator::load(&arguments.generator, &device).map_err(|e| text(&e))?;
+    let generator = match &arguments.weaker {
+        Some(path) => {
+            let (weaker, _) = Generator::load(path, &device).map_err(|e| text(&e))?;
+            generator.with_weaker(weaker).map_err(|e| text(&e))?
+        }
+        None => generator,
+    };
     let domains = card
         .get("training_domains")
         .ok_or("the generator's card names no training_domains")?;
@@ -70,7 +77,13 @@ fn main() -> Result<(), String> {
 
     let simulated: Vec<RgbImage> = edits.iter().map(|e| e.simulated.clone()).collect();
     let measured = instruments.measure(&edits, &simulated, &test)?;
-    let simulator = Column::new(None, styles.len(), &edits, &measured);
+    let simulator = Column::new(
+        "simulator".to_owned(),
+        None,
+        styles.len(),
+        &edits,
+        &measured,
+    );
     let different_people = instruments.different_people(&edits, &test)?;
     println!("{}", simulator.summary());
     println!("different people: cosine {different_people:.3}");
@@ -80,7 +93,8 @@ fn main() -> Result<(), String> {
         let sampler = setting.sampler(&arguments);
         let images = edited(&generator, &edits, &sampler, arguments.seed)?;
         let measured = instruments.measure(&edits, &images, &test)?;
-        let column = Column::new(Some(setting), styles.len(), &edits, &measured);
+        let name = setting.name(&arguments);
+        let column = Column::new(name, Some(setting), styles.len(), &edits, &measured);
         println!("{}", column.summary());
         columns.push(column);
         pictures.push(images);

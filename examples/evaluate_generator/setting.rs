@@ -5,16 +5,14 @@ use fas_examples::EditSampler;
 
 use crate::arguments::Arguments;
 
-/// One way of generating.
+/// One way of generating: what differs between the ways that are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Setting {
     pub(crate) start: usize,
     pub(crate) guidance: f64,
+    pub(crate) content_guidance: f64,
+    pub(crate) weaker_guidance: f64,
     pub(crate) temperature: f64,
-    /// Lowest and highest timestep that guidance acts at, if not all.
-    pub(crate) guidance_interval: Option<[usize; 2]>,
-    /// Of halftone prints and displays, if another.
-    pub(crate) regular_temperature: Option<f64>,
 }
 
 impl Setting {
@@ -23,40 +21,37 @@ impl Setting {
         let reference = Self {
             start: arguments.start_steps[0],
             guidance: arguments.guidance[0],
+            content_guidance: arguments.content_guidance[0],
+            weaker_guidance: arguments.weaker_guidance[0],
             temperature: arguments.temperature[0],
-            guidance_interval: arguments.guidance_interval,
-            regular_temperature: arguments.regular_temperature,
         };
         let mut settings = vec![reference];
-        settings.extend(
-            arguments.start_steps[1..]
-                .iter()
-                .map(|&start| Self { start, ..reference }),
-        );
-        settings.extend(arguments.guidance[1..].iter().map(|&guidance| Self {
-            guidance,
-            ..reference
-        }));
-        settings.extend(arguments.temperature[1..].iter().map(|&temperature| Self {
-            temperature,
-            ..reference
-        }));
+        for axis in Axis::ALL {
+            settings.extend(axis.others(arguments).into_iter().map(|value| {
+                let mut moved = reference;
+                axis.set(&mut moved, value);
+                moved
+            }));
+        }
         settings
     }
 
-    pub(crate) fn name(&self) -> String {
-        let regular = match self.regular_temperature {
-            Some(temperature) => format!(" ({temperature} for regular structures)"),
-            None => String::new(),
-        };
-        let interval = match self.guidance_interval {
-            Some([low, high]) => format!(" at {low} to {high}"),
-            None => String::new(),
-        };
-        format!(
-            "start {}, guidance {}{interval}, temperature {}{regular}",
-            self.start, self.guidance, self.temperature
-        )
+    pub(crate) fn name(&self, arguments: &Arguments) -> String {
+        let mut name = format!("start {}, guidance {}", self.start, self.guidance);
+        if let Some([low, high]) = arguments.guidance_interval {
+            name += &format!(" at {low} to {high}");
+        }
+        if self.content_guidance != 1.0 {
+            name += &format!(", content guidance {}", self.content_guidance);
+        }
+        if self.weaker_guidance != 1.0 {
+            name += &format!(", weaker guidance {}", self.weaker_guidance);
+        }
+        name += &format!(", temperature {}", self.temperature);
+        if let Some(temperature) = arguments.regular_temperature {
+            name += &format!(" ({temperature} for regular structures)");
+        }
+        name
     }
 
     pub(crate) fn sampler(&self, arguments: &Arguments) -> EditSampler {
@@ -68,9 +63,12 @@ impl Setting {
         EditSampler {
             config: GenerationConfig::new(sampler.into())
                 .with_guidance_scale(self.guidance)
-                .with_guidance_interval(self.guidance_interval)
+                .with_guidance_interval(arguments.guidance_interval)
+                .with_content_guidance(self.content_guidance)
+                .with_content_blur(arguments.content_blur)
+                .with_weaker_guidance(self.weaker_guidance)
                 .with_temperature(self.temperature),
-            regular_temperature: self.regular_temperature,
+            regular_temperature: arguments.regular_temperature,
         }
     }
 }
@@ -80,38 +78,70 @@ impl Setting {
 pub(crate) enum Axis {
     Start,
     Guidance,
+    ContentGuidance,
+    WeakerGuidance,
     Temperature,
 }
 
 impl Axis {
-    pub(crate) const ALL: [Self; 3] = [Self::Start, Self::Guidance, Self::Temperature];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Start,
+        Self::Guidance,
+        Self::ContentGuidance,
+        Self::WeakerGuidance,
+        Self::Temperature,
+    ];
 
     /// Axis label, and with `_` for spaces part of a file name.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Start => "start step",
             Self::Guidance => "guidance scale",
+            Self::ContentGuidance => "content guidance",
+            Self::WeakerGuidance => "weaker guidance",
             Self::Temperature => "temperature",
+        }
+    }
+
+    /// All values but the first.
+    fn others(self, arguments: &Arguments) -> Vec<f64> {
+        match self {
+            Self::Start => {
+                let steps = &arguments.start_steps[1..];
+                steps.iter().map(|&step| step as f64).collect()
+            }
+            Self::Guidance => arguments.guidance[1..].to_vec(),
+            Self::ContentGuidance => arguments.content_guidance[1..].to_vec(),
+            Self::WeakerGuidance => arguments.weaker_guidance[1..].to_vec(),
+            Self::Temperature => arguments.temperature[1..].to_vec(),
+        }
+    }
+
+    fn get(self, setting: &Setting) -> f64 {
+        match self {
+            Self::Start => setting.start as f64,
+            Self::Guidance => setting.guidance,
+            Self::ContentGuidance => setting.content_guidance,
+            Self::WeakerGuidance => setting.weaker_guidance,
+            Self::Temperature => setting.temperature,
+        }
+    }
+
+    fn set(self, setting: &mut Setting, value: f64) {
+        match self {
+            Self::Start => setting.start = value as usize,
+            Self::Guidance => setting.guidance = value,
+            Self::ContentGuidance => setting.content_guidance = value,
+            Self::WeakerGuidance => setting.weaker_guidance = value,
+            Self::Temperature => setting.temperature = value,
         }
     }
 
     /// Value of `setting`, if it is `reference` but for this axis.
     pub(crate) fn value(self, setting: &Setting, reference: &Setting) -> Option<f64> {
         let mut moved = *reference;
-        let value = match self {
-            Self::Start => {
-                moved.start = setting.start;
-                setting.start as f64
-            }
-            Self::Guidance => {
-                moved.guidance = setting.guidance;
-                setting.guidance
-            }
-            Self::Temperature => {
-                moved.temperature = setting.temperature;
-                setting.temperature
-            }
-        };
+        let value = self.get(setting);
+        self.set(&mut moved, value);
         (moved == *setting).then_some(value)
     }
 }

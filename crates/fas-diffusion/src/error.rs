@@ -116,6 +116,33 @@ pub enum DiffusionError {
         /// Sample ids.
         ids: usize,
     },
+    /// A square that has no middle pixel, or no other.
+    #[error(
+        "guidance towards the live face blurs it over {side} px: give an odd number, 3 or more"
+    )]
+    ContentBlur {
+        /// Side of the square.
+        side: usize,
+    },
+    /// Guidance away from a generator that is not there.
+    #[error(
+        "guidance of {scale} away from a weaker generator, but there is none: give one with `with_weaker`, before \
+         styles are prepared"
+    )]
+    NoWeakerGenerator {
+        /// Scale of that guidance.
+        scale: f64,
+    },
+    /// A weaker generator whose predictions cannot be compared.
+    #[error(
+        "the weaker generator has {other}, this one {own}: give one of the same size and schedule"
+    )]
+    WeakerGenerator {
+        /// Size and schedule of the generator.
+        own: String,
+        /// Those of the weaker one.
+        other: String,
+    },
     /// Timesteps of guidance in the wrong order or outside the schedule.
     #[error(
         "guidance from step {low} to step {high}: give the lower one first, both below {num_timesteps}"

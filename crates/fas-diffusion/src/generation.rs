@@ -2,8 +2,11 @@
 //! towards the style of another image, under classifier-free guidance.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use burn::config::Config;
+use burn::nn::PaddingConfig2d;
+use burn::nn::pool::AvgPool2dConfig;
 use burn::tensor::{Int, Tensor};
 
 use crate::{
@@ -35,6 +38,20 @@ pub struct GenerationConfig {
     /// the conditional prediction stands, for one pass of the network instead of two (Kynkäänniemi et al. 2024,
     /// <https://arxiv.org/abs/2404.07724>). Default: all (DiffFAS)
     pub guidance_interval: Option<[usize; 2]>,
+    /// Guidance towards the live face: 1 is none; above it, the prediction is extrapolated from the one for a blurred
+    /// live face in the same style, for one more pass of the network a step, so that what tells people apart is
+    /// kept. It needs no training of its own, unlike the image guidance of Brooks et al. 2023
+    /// (<https://arxiv.org/abs/2211.09800>). Default: 1 (DiffFAS)
+    #[config(default = 1.0)]
+    pub content_guidance: f64,
+    /// Side, odd, in pixels, of the squares whose mean is the blurred face's pixel. Default: 5 (faces of 64 px)
+    #[config(default = 5)]
+    pub content_blur: usize,
+    /// Guidance away from the weaker generator ([`Generator::with_weaker`]): 1 is none; above it, the prediction is
+    /// extrapolated from that generator's, for one of its passes a step (autoguidance, Karras et al. 2024,
+    /// <https://arxiv.org/abs/2406.02507>). Default: 1 (DiffFAS)
+    #[config(default = 1.0)]
+    pub weaker_guidance: f64,
     /// Scale of the noise that is started from, in `(0, 1]`. A briefly trained network takes part of
     /// the noise for detail, and a deterministic sampler keeps it; with less noise than the network is
     /// told of, more of it goes. Default: 1 (DiffFAS)
@@ -54,15 +71,49 @@ impl GenerationConfig {
     }
 }
 
+/// Style images as a generator, and the weaker one that it is guided away from, read them: see
+/// [`Generator::prepare_styles`].
+#[derive(Debug, Clone)]
+pub struct PreparedStyles {
+    own: StyleCondition,
+    weaker: Option<StyleCondition>,
+}
+
+impl PreparedStyles {
+    /// Number of style images.
+    pub fn batch_size(&self) -> usize {
+        self.own.batch_size()
+    }
+
+    /// The styles of `range`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `range` is empty or leaves the batch.
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        Self {
+            own: self.own.slice(range.clone()),
+            weaker: self.weaker.as_ref().map(|weaker| weaker.slice(range)),
+        }
+    }
+}
+
 impl Generator {
     /// Runs the style encoder and STFM's projections of its statistics: all that generation needs of
-    /// style images, for any number of steps and faces. Image by image, so that a style does not depend
-    /// on its batch.
+    /// style images, for any number of steps and faces, and those of the weaker generator if there is one.
     ///
     /// # Shapes
     ///
     /// - style: `[styles, 3, image_size, image_size]`, attack images in `[-1, 1]`
-    pub fn prepare_styles(&self, style: Tensor<4>) -> StyleCondition {
+    pub fn prepare_styles(&self, style: Tensor<4>) -> PreparedStyles {
+        PreparedStyles {
+            own: self.condition(style.clone()),
+            weaker: self.weaker.as_ref().map(|weaker| weaker.condition(style)),
+        }
+    }
+
+    /// Image by image, so that a style does not depend on its batch.
+    fn condition(&self, style: Tensor<4>) -> StyleCondition {
         let networks = self.networks();
         let styles: Vec<StyleCondition> = style
             .split(1, 0)
@@ -81,7 +132,7 @@ impl Generator {
     pub fn null_style(&self) -> &StyleCondition {
         self.null.get_or_init(|| {
             let size = self.config().unet.image_size;
-            self.prepare_styles(Tensor::zeros([1, 3, size, size], self.device()))
+            self.condition(Tensor::zeros([1, 3, size, size], self.device()))
         })
     }
 
@@ -100,7 +151,9 @@ impl Generator {
     /// # Errors
     ///
     /// [`DiffusionError::BatchSizes`] if the three batches differ in size,
-    /// [`DiffusionError::GuidanceInterval`] if the interval of guidance is reversed or leaves the schedule.
+    /// [`DiffusionError::GuidanceInterval`] if the interval of guidance is reversed or leaves the schedule,
+    /// [`DiffusionError::ContentBlur`] if the face is to be blurred over an even number of pixels or a single one,
+    /// [`DiffusionError::NoWeakerGenerator`] if it is to be guided away from a generator that it was not given.
     pub fn generate(
         &self,
         content: Tensor<4>,
@@ -122,24 +175,15 @@ impl Generator {
     pub fn generate_prepared(
         &self,
         content: Tensor<4>,
-        styles: &StyleCondition,
+        styles: &PreparedStyles,
         ids: &[&str],
         seed: u64,
         config: &GenerationConfig,
     ) -> Result<Tensor<4>, DiffusionError> {
         self.check_batch(&content, styles.batch_size(), ids)?;
+        self.check_guidance(config, styles)?;
         let [batch_size, channels, size, _] = content.dims();
         let schedule = self.process.schedule();
-        let num_timesteps = schedule.alphas_cumprod.len();
-        if let Some([low, high]) = config.guidance_interval
-            && !(low <= high && high < num_timesteps)
-        {
-            return Err(DiffusionError::GuidanceInterval {
-                low,
-                high,
-                num_timesteps,
-            });
-        }
         let noise = sample_noise(seed, ids, channels, size, self.device());
         let start = config.sampler.start_step();
         let noise = noise * (schedule.noise_rate(start) * config.temperature);
@@ -148,43 +192,53 @@ impl Generator {
         let both = steps
             .iter()
             .any(|&step| config.is_guided_at(step))
-            .then(|| StyleCondition::cat(&[styles, &self.null_style().repeat(batch_size)]));
+            .then(|| StyleCondition::cat(&[&styles.own, &self.null_style().repeat(batch_size)]));
+        let blurred =
+            (config.content_guidance != 1.0).then(|| blurred(content.clone(), config.content_blur));
+        let weaker = self
+            .weaker
+            .as_deref()
+            .zip(styles.weaker.as_ref())
+            .filter(|_| config.weaker_guidance != 1.0);
         // Every sampler calls the network once a step.
         let call = Cell::new(0);
         // Noise first, then whatever else the network gives.
         let network = |x_t: Tensor<4>, timesteps: Tensor<1, Int>| {
             let guided = config.is_guided_at(steps[call.replace(call.get() + 1)]);
-            let condition = both.as_ref().filter(|_| guided).unwrap_or(styles);
+            let condition = both.as_ref().filter(|_| guided).unwrap_or(&styles.own);
             // One step for the whole batch: its embedding then has the same bits in every batch.
             let timestep = timesteps.narrow(0, 0, 1);
-            let output = self.networks().unet.forward(
-                x_t.clone(),
-                content.clone(),
-                timestep.clone(),
-                condition,
-            );
-            let outputs = output.dims()[1];
-            let half = |index: usize| {
-                let output = output.clone().narrow(0, index * batch_size, batch_size);
-                let predicted = output.clone().narrow(1, 0, channels);
-                let noise =
-                    self.parameterisation
-                        .noise(predicted, x_t.clone(), content.clone(), &timestep);
-                if outputs == channels {
-                    return noise;
+            let mut halves = self.predict(&x_t, &content, &timestep, condition);
+            let conditional = halves.remove(0);
+            let guided = match (halves.pop(), config.guided_outputs) {
+                (None, _) => conditional.clone(),
+                (Some(null), GuidedOutputs::Noise) => {
+                    guide(conditional.clone(), null, config.guidance_scale, channels)
                 }
-                let rest = output.narrow(1, channels, outputs - channels);
-                Tensor::cat(vec![noise, rest], 1)
+                (Some(null), GuidedOutputs::All) => {
+                    guide_all_channels(conditional.clone(), null, config.guidance_scale)
+                }
             };
-            match (guided, config.guided_outputs) {
-                (false, _) => half(0),
-                (true, GuidedOutputs::Noise) => {
-                    guide(half(0), half(1), config.guidance_scale, channels)
-                }
-                (true, GuidedOutputs::All) => {
-                    guide_all_channels(half(0), half(1), config.guidance_scale)
-                }
+            let mut noise = guided.clone().narrow(1, 0, channels);
+            let own = conditional.narrow(1, 0, channels);
+            if let Some(blurred) = &blurred {
+                let weak = self
+                    .predict(&x_t, blurred, &timestep, &styles.own)
+                    .remove(0);
+                let weak = weak.narrow(1, 0, channels);
+                noise = noise + (own.clone() - weak) * (config.content_guidance - 1.0);
             }
+            if let Some((weaker, style)) = weaker {
+                let weak = weaker.predict(&x_t, &content, &timestep, style).remove(0);
+                let weak = weak.narrow(1, 0, channels);
+                noise = noise + (own - weak) * (config.weaker_guidance - 1.0);
+            }
+            let outputs = guided.dims()[1];
+            if outputs == channels {
+                return noise;
+            }
+            let rest = guided.narrow(1, channels, outputs - channels);
+            Tensor::cat(vec![noise, rest], 1)
         };
         let denoiser = |x_t: Tensor<4>, timesteps: Tensor<1, Int>| {
             network(x_t, timesteps).narrow(1, 0, channels)
@@ -213,6 +267,65 @@ impl Generator {
         Ok(result.clamp(-1.0, 1.0))
     }
 
+    /// What the network sees in `x_t` under each style that `condition` has for an image: noise first, then whatever
+    /// else it gives.
+    fn predict(
+        &self,
+        x_t: &Tensor<4>,
+        content: &Tensor<4>,
+        timestep: &Tensor<1, Int>,
+        condition: &StyleCondition,
+    ) -> Vec<Tensor<4>> {
+        let [batch_size, channels, ..] = x_t.dims();
+        let output =
+            self.networks()
+                .unet
+                .forward(x_t.clone(), content.clone(), timestep.clone(), condition);
+        let outputs = output.dims()[1];
+        output
+            .split(batch_size, 0)
+            .into_iter()
+            .map(|output| {
+                let predicted = output.clone().narrow(1, 0, channels);
+                let noise =
+                    self.parameterisation
+                        .noise(predicted, x_t.clone(), content.clone(), timestep);
+                if outputs == channels {
+                    return noise;
+                }
+                let rest = output.narrow(1, channels, outputs - channels);
+                Tensor::cat(vec![noise, rest], 1)
+            })
+            .collect()
+    }
+
+    fn check_guidance(
+        &self,
+        config: &GenerationConfig,
+        styles: &PreparedStyles,
+    ) -> Result<(), DiffusionError> {
+        let num_timesteps = self.process.schedule().alphas_cumprod.len();
+        if let Some([low, high]) = config.guidance_interval
+            && !(low <= high && high < num_timesteps)
+        {
+            return Err(DiffusionError::GuidanceInterval {
+                low,
+                high,
+                num_timesteps,
+            });
+        }
+        let side = config.content_blur;
+        if config.content_guidance != 1.0 && (side < 3 || side.is_multiple_of(2)) {
+            return Err(DiffusionError::ContentBlur { side });
+        }
+        if config.weaker_guidance != 1.0 && (self.weaker.is_none() || styles.weaker.is_none()) {
+            return Err(DiffusionError::NoWeakerGenerator {
+                scale: config.weaker_guidance,
+            });
+        }
+        Ok(())
+    }
+
     fn check_batch(
         &self,
         content: &Tensor<4>,
@@ -229,6 +342,17 @@ impl Generator {
         }
         Ok(())
     }
+}
+
+/// Means over squares of `side` pixels around each, of those inside the image.
+fn blurred(images: Tensor<4>, side: usize) -> Tensor<4> {
+    let reach = side / 2;
+    AvgPool2dConfig::new([side, side])
+        .with_strides([1, 1])
+        .with_padding(PaddingConfig2d::Explicit(reach, reach, reach, reach))
+        .with_count_include_pad(false)
+        .init()
+        .forward(images)
 }
 
 #[cfg(test)]
@@ -330,7 +454,13 @@ mod tests {
             // Without guidance the passes are half as large: kernels that choose by size would differ.
             let unguided = GenerationConfig::new(samplers()[0].clone()).with_guidance_scale(1.0);
             let guided = samplers().map(GenerationConfig::new);
-            for config in guided.into_iter().chain([unguided]) {
+            let in_all_ways = guided[1]
+                .clone()
+                .with_content_guidance(2.0)
+                .with_weaker_guidance(1.5);
+            let weaker = awake(generator.config(), &device);
+            let generator = generator.with_weaker(weaker).unwrap();
+            for config in guided.into_iter().chain([unguided, in_all_ways]) {
                 let run = |order: &[usize]| {
                     let pick = |batch: &Tensor<4>| {
                         let rows = order.iter().map(|&i| batch.clone().narrow(0, i, 1));
@@ -446,6 +576,112 @@ mod tests {
             assert!(run(3.0, Some([0, 999])) == all, "{start}");
             assert!(first != all && first != none, "{start}");
         }
+    }
+
+    #[test]
+    fn guidances_add_up_each_from_its_own_prediction() {
+        let device = Device::default();
+        for generator in generators(&device) {
+            device.seed(11);
+            let weaker = generator.networks().clone().map(&mut Awake);
+            let weaker = generator.clone().with_networks(weaker);
+            let (content, style) = (faces(1, &device), faces(1, &device));
+            // One step from t to the clean image, so that the result is linear in the noise.
+            let (t, temperature) = (300, 0.1);
+            let sampler = DdimConfig::new(t).with_sampling_steps(1).with_clip(false);
+            let config = GenerationConfig::new(sampler.into())
+                .with_guidance_scale(1.5)
+                .with_content_guidance(1.25)
+                .with_content_blur(7)
+                .with_weaker_guidance(1.75)
+                .with_temperature(temperature);
+            let beside = generator.clone().with_weaker(weaker.clone()).unwrap();
+            let made = beside
+                .generate(content.clone(), style.clone(), &["a"], 5, &config)
+                .unwrap();
+
+            let schedule = generator.process.schedule();
+            let (signal, rate) = (schedule.signal_rate(t), schedule.noise_rate(t));
+            let noise = sample_noise(5, &["a"], 3, 64, &device);
+            let x = content.clone() * signal + noise * (rate * temperature);
+            let seen = |by: &Generator, live: &Tensor<4>, style: &Tensor<4>| {
+                let timestep = Tensor::<1, Int>::from_data([t], &device);
+                let condition = by.condition(style.clone());
+                let noise = by.predict(&x, live, &timestep, &condition).remove(0);
+                (x.clone() - noise.narrow(1, 0, 3) * rate) / signal
+            };
+            let own = seen(&generator, &content, &style);
+            let others = [
+                seen(&generator, &content, &style.zeros_like()),
+                seen(&generator, &blurred(content.clone(), 7), &style),
+                seen(&weaker, &content, &style),
+            ];
+            let mut expected = own.clone();
+            for (other, weight) in others.into_iter().zip([0.5, 0.25, 0.75]) {
+                let difference = own.clone() - other;
+                let strength: f32 = difference.clone().abs().mean().into_scalar();
+                assert!(strength > 1e-4, "it guides nowhere: {strength}");
+                expected = expected + difference * weight;
+            }
+            let inside = |tensor: Tensor<4>| {
+                tensor
+                    .mask_fill(expected.clone().abs().greater_elem(0.95), 0.0)
+                    .into_data()
+            };
+            inside(made).assert_approx_eq(
+                &inside(expected.clone()),
+                Tolerance::<f32>::rel_abs(1e-3, 1e-3),
+            );
+        }
+    }
+
+    #[test]
+    fn a_blurred_pixel_is_the_mean_of_those_around_it_inside_the_image() {
+        let device = Device::default();
+        let image = Tensor::<4>::from_data(
+            [[[[9.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 18.0]]]],
+            &device,
+        );
+        let expected = [[[[2.25, 1.5, 0.0], [1.5, 3.0, 3.0], [0.0, 3.0, 4.5]]]];
+        blurred(image, 3)
+            .into_data()
+            .assert_approx_eq(&expected.into(), Tolerance::<f32>::absolute(1e-6));
+    }
+
+    #[test]
+    fn guidance_from_nothing_is_an_error() {
+        let device = Device::default();
+        let generator = GeneratorConfig::small(3).init(&device);
+        let refused = |generator: &Generator, config: GenerationConfig| {
+            generator
+                .generate(faces(1, &device), faces(1, &device), &["a"], 0, &config)
+                .unwrap_err()
+        };
+        let config = GenerationConfig::new(DdimConfig::new(300).into());
+        for side in [1, 4] {
+            let even = config
+                .clone()
+                .with_content_guidance(2.0)
+                .with_content_blur(side);
+            let error = refused(&generator, even);
+            assert!(matches!(error, DiffusionError::ContentBlur { side: s } if s == side));
+        }
+        let away = config.clone().with_weaker_guidance(1.5);
+        let error = refused(&generator, away.clone());
+        assert!(matches!(error, DiffusionError::NoWeakerGenerator { scale } if scale == 1.5));
+        // Styles from before the weaker generator was there.
+        let styles = generator.prepare_styles(faces(1, &device));
+        let beside = generator.clone().with_weaker(generator.clone()).unwrap();
+        let made = beside.generate_prepared(faces(1, &device), &styles, &["a"], 0, &away);
+        assert!(matches!(
+            made.unwrap_err(),
+            DiffusionError::NoWeakerGenerator { .. }
+        ));
+        let mut other = GeneratorConfig::small(3);
+        other.unet.image_size = 32;
+        let other = other.init(&device);
+        let error = generator.with_weaker(other).unwrap_err().to_string();
+        assert!(error.contains("the weaker generator has 32 px"), "{error}");
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl GeneratorConfig {
             config: self.clone(),
             device: device.clone(),
             null: OnceLock::new(),
+            weaker: None,
         }
     }
 }
@@ -99,6 +100,8 @@ pub struct Generator {
     device: Device,
     /// Keys and values of no style; of these networks, so it goes when they change.
     pub(crate) null: OnceLock<StyleCondition>,
+    /// What generation may be guided away from.
+    pub(crate) weaker: Option<Box<Generator>>,
 }
 
 /// Key of the configuration in the header of a weight file.
@@ -127,6 +130,31 @@ impl Generator {
             null: OnceLock::new(),
             ..self
         }
+    }
+
+    /// The same generator beside a weaker one of the same styles, smaller or trained for less time, which generation
+    /// is guided away from where [`GenerationConfig::weaker_guidance`](crate::GenerationConfig::weaker_guidance) asks.
+    /// [`save`](Self::save) does not write it.
+    ///
+    /// # Errors
+    ///
+    /// [`DiffusionError::WeakerGenerator`] if its images are of another size or its schedule is another.
+    pub fn with_weaker(self, weaker: Self) -> Result<Self, DiffusionError> {
+        let form = |generator: &Self| {
+            let config = &generator.config;
+            format!(
+                "{} px and the schedule {}",
+                config.unet.image_size, config.schedule
+            )
+        };
+        let (own, other) = (form(&self), form(&weaker));
+        if own != other {
+            return Err(DiffusionError::WeakerGenerator { own, other });
+        }
+        Ok(Self {
+            weaker: Some(Box::new(weaker)),
+            ..self
+        })
     }
 
     /// Writes weights, configuration and `card` (data, licence, command, seed, training domains) to a

@@ -29,7 +29,7 @@ mod unet;
 pub use block::{ResidualBlock, ResidualBlockConfig};
 pub use ema::EmaConfig;
 pub use error::DiffusionError;
-pub use generation::{GenerationConfig, GuidedOutputs};
+pub use generation::{GenerationConfig, GuidedOutputs, PreparedStyles};
 pub use generator::{Generator, GeneratorConfig, GeneratorNetworks};
 pub use guidance::{guide, guide_all_channels};
 pub use loss::{HybridLoss, discretised_gaussian_nll, hybrid_loss, normal_kl, variational_bits};

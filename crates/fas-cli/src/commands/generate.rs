@@ -105,6 +105,19 @@ pub(crate) struct Generate {
     /// Lowest and highest timestep that guidance acts at, such as 100,600; all if it is not given.
     #[arg(long, value_name = "LOW,HIGH", value_parser = timestep_interval)]
     guidance_interval: Option<[usize; 2]>,
+    /// Guidance towards the live face; 1 is none, above it one more call of the network a step keeps more of the
+    /// person.
+    #[arg(long, default_value_t = 1.0)]
+    content_guidance: f64,
+    /// Side, odd, in pixels, of the squares that this guidance blurs the face over.
+    #[arg(long, default_value_t = 5)]
+    content_blur: usize,
+    /// Weights of a weaker generator of the same styles, smaller or trained for less time, to be guided away from.
+    #[arg(long, value_name = "SAFETENSORS")]
+    weaker: Option<PathBuf>,
+    /// That guidance; 1 is none.
+    #[arg(long, default_value_t = 1.5, requires = "weaker")]
+    weaker_guidance: f64,
     /// Scale of the noise that is started from, in (0, 1].
     #[arg(long, default_value_t = 0.7)]
     temperature: f64,
@@ -167,10 +180,12 @@ impl Generate {
                 reason: format!("{} does not lie in (0, 1]", self.temperature),
             });
         }
-        if !(self.spacing.is_finite() && self.spacing > 0.0 && self.guidance.is_finite()) {
+        let scales = [self.guidance, self.content_guidance, self.weaker_guidance];
+        if !(self.spacing.is_finite() && self.spacing > 0.0 && scales.iter().all(|s| s.is_finite()))
+        {
             return Err(CliError::Option {
-                option: "--spacing, --guidance",
-                reason: "the spacing is a number above 0, the guidance a number".to_owned(),
+                option: "--spacing, --guidance, --content-guidance, --weaker-guidance",
+                reason: "the spacing is a number above 0, each guidance a number".to_owned(),
             });
         }
         check_parent(&self.out)?;
@@ -187,7 +202,10 @@ impl Generate {
             style_domains: self.style_domains.clone(),
             only_styles: self.only_styles.clone(),
         };
-        let checkpoint = Checkpoint::load(&self.checkpoint, &device)?;
+        let mut checkpoint = Checkpoint::load(&self.checkpoint, &device)?;
+        if let Some(path) = &self.weaker {
+            checkpoint = checkpoint.with_weaker(Checkpoint::load(path, &device)?)?;
+        }
         let identity = self
             .identity_encoder
             .as_ref()
@@ -229,6 +247,12 @@ impl Generate {
         let generation = GenerationConfig::new(sampler)
             .with_guidance_scale(self.guidance)
             .with_guidance_interval(self.guidance_interval)
+            .with_content_guidance(self.content_guidance)
+            .with_content_blur(self.content_blur)
+            .with_weaker_guidance(match &self.weaker {
+                Some(_) => self.weaker_guidance,
+                None => 1.0,
+            })
             .with_temperature(self.temperature);
         GenerationJobConfig::new(generation)
             .with_pairing(self.pairing)

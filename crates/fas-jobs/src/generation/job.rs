@@ -28,6 +28,15 @@ pub struct Checkpoint {
     generator: Generator,
     training_domains: Option<Vec<String>>,
     sha256: String,
+    weaker: Option<Weaker>,
+}
+
+/// The generator that another one is guided away from: itself in that one.
+#[derive(Debug)]
+struct Weaker {
+    path: PathBuf,
+    training_domains: Option<Vec<String>>,
+    sha256: String,
 }
 
 impl Checkpoint {
@@ -52,6 +61,24 @@ impl Checkpoint {
             generator,
             training_domains,
             sha256: hex(&bytes),
+            weaker: None,
+        })
+    }
+
+    /// The same generator beside a weaker one to be guided away from; see [`Generator::with_weaker`].
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::Generator`] if it does not fit.
+    pub fn with_weaker(self, weaker: Self) -> Result<Self, JobError> {
+        Ok(Self {
+            generator: self.generator.with_weaker(weaker.generator)?,
+            weaker: Some(Weaker {
+                path: weaker.path,
+                training_domains: weaker.training_domains,
+                sha256: weaker.sha256,
+            }),
+            ..self
         })
     }
 
@@ -60,15 +87,24 @@ impl Checkpoint {
         &self.generator
     }
 
+    /// Whether neither generator has seen `target`.
     fn check_target(&self, target: &str) -> Result<(), JobError> {
-        let (checkpoint, target) = (self.path.clone(), target.to_owned());
-        match &self.training_domains {
-            None => Err(JobError::UnknownTraining { checkpoint, target }),
-            Some(domains) if domains.contains(&target) => {
-                Err(JobError::TargetSeen { checkpoint, target })
+        let weaker = self.weaker.iter().map(|w| (&w.path, &w.training_domains));
+        for (path, domains) in weaker.chain([(&self.path, &self.training_domains)]) {
+            let (checkpoint, target) = (path.clone(), target.to_owned());
+            match domains {
+                None => return Err(JobError::UnknownTraining { checkpoint, target }),
+                Some(domains) if domains.contains(&target) => {
+                    return Err(JobError::TargetSeen { checkpoint, target });
+                }
+                Some(_) => {}
             }
-            Some(_) => Ok(()),
         }
+        Ok(())
+    }
+
+    fn weaker_sha256(&self) -> Option<String> {
+        self.weaker.as_ref().map(|weaker| weaker.sha256.clone())
     }
 }
 
@@ -244,6 +280,7 @@ impl GenerationJob<'_> {
             "format": 1,
             "config": config,
             "model_sha256": self.checkpoint.sha256,
+            "weaker_sha256": self.checkpoint.weaker_sha256(),
             "faces_sha256": ids(&self.plan.faces),
             "styles_sha256": ids(&self.plan.styles),
             "pairs": self.plan.pairs.len(),
@@ -325,8 +362,12 @@ impl GenerationJob<'_> {
             guidance_scale: generation.guidance_scale,
             guidance_low: generation.guidance_interval.map(|[low, _]| low),
             guidance_high: generation.guidance_interval.map(|[_, high]| high),
+            content_guidance: generation.content_guidance,
+            content_blur: (generation.content_guidance != 1.0).then_some(generation.content_blur),
+            weaker_guidance: generation.weaker_guidance,
             temperature: generation.temperature,
             model_sha256: self.checkpoint.sha256.clone(),
+            weaker_sha256: self.checkpoint.weaker_sha256(),
             brisque,
             identity,
             synthetic: true,

@@ -44,10 +44,18 @@ pub struct Record {
     pub guidance_low: Option<usize>,
     /// Highest timestep that guidance acts at; empty where it acts at all.
     pub guidance_high: Option<usize>,
+    /// Guidance towards the live face.
+    pub content_guidance: f64,
+    /// Side of the squares that it blurs the face over; empty without it.
+    pub content_blur: Option<usize>,
+    /// Guidance away from the weaker generator.
+    pub weaker_guidance: f64,
     /// Scale of the noise.
     pub temperature: f64,
     /// SHA-256 of the generator's file.
     pub model_sha256: String,
+    /// SHA-256 of the weaker generator's file; empty where there is none.
+    pub weaker_sha256: Option<String>,
     /// BRISQUE, lower is better; empty where it is not defined.
     pub brisque: Option<f64>,
     /// Cosine similarity to the live face, if it was measured.
@@ -160,8 +168,12 @@ pub(super) mod tests {
             guidance_scale: 2.0,
             guidance_low: None,
             guidance_high: Some(600),
+            content_guidance: 2.0,
+            content_blur: Some(5),
+            weaker_guidance: 1.0,
             temperature: 1.0,
             model_sha256: "00".to_owned(),
+            weaker_sha256: None,
             brisque: Some(31.25),
             identity: None,
             synthetic: true,
