@@ -5,7 +5,7 @@ use fas_data::{AdmittedSamples, LeakageGuard, Sample, Split, TrainingPurpose};
 use fas_diffusion::Generator;
 use fas_diffusion::training::{TripletBatch, clean_image_error};
 use fas_sim::{AttackKind, Domain, Face, Presentation};
-use image::{RgbImage, imageops};
+use image::RgbImage;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -121,23 +121,28 @@ impl TripletPool {
         Ok(pool)
     }
 
-    /// Draws a part `rate` of the triplets from the styles of `kinds` alone.
+    /// Draws a part `rate` of the triplets from the styles `names` alone: kinds of attack, or whole labels.
     ///
     /// # Errors
     ///
-    /// A message if a kind is unknown, or `rate` is no part.
-    pub fn with_focus(mut self, kinds: &[String], rate: f64) -> Result<Self, String> {
+    /// A message if a name is unknown, or `rate` is no part.
+    pub fn with_focus(mut self, names: &[String], rate: f64) -> Result<Self, String> {
         if !(0.0..=1.0).contains(&rate) {
             return Err(format!("a part of {rate} of the triplets: give 0 to 1"));
         }
         let mut styles = Vec::new();
-        for name in kinds {
+        for name in names {
+            if let Some(style) = self.styles.iter().position(|style| style == name) {
+                styles.push(style);
+                continue;
+            }
             let known = AttackKind::ALL.map(AttackKind::name);
             let kind = known.iter().position(|kind| kind == name);
             let kind = kind.ok_or_else(|| {
                 format!(
-                    "no kind of attack is called {name:?}; there are {}",
-                    known.join(", ")
+                    "no kind of attack and no style is called {name:?}; there are {} and {}",
+                    known.join(", "),
+                    self.styles.join(", ")
                 )
             })?;
             styles.extend((kind..self.styles.len()).step_by(AttackKind::ALL.len()));
@@ -255,8 +260,7 @@ impl TripletPool {
         Ok(generator.with_networks(networks))
     }
 
-    /// The triplets of a step: styles uniformly but for a focus, the style image another attack of the same label, content
-    /// and target mirrored together.
+    /// The triplets of a step: styles uniformly but for a focus, the style image another attack of the same label.
     pub fn batch(&self, batch_size: usize, step: usize, device: &Device) -> TripletBatch {
         let mut random = seeded(self.seed, "triplets", step);
         let mut columns: [Vec<RgbImage>; 3] = Default::default();
@@ -277,16 +281,9 @@ impl TripletPool {
             };
             let attack = &self.attacks[of_style[target]];
             let style = &self.attacks[of_style[other]].image;
-            let mirrored: bool = random.random();
-            let mirror = |image: &RgbImage| {
-                if mirrored {
-                    imageops::flip_horizontal(image)
-                } else {
-                    image.clone()
-                }
-            };
-            columns[0].push(mirror(&self.live[attack.live]));
-            columns[1].push(mirror(&attack.image));
+            // Not mirrored: the angle of a halftone, the turn of a display and the side of a lamp are a style's own.
+            columns[0].push(self.live[attack.live].clone());
+            columns[1].push(attack.image.clone());
             columns[2].push(style.clone());
             ids.push(format!(
                 "attack {} of style {}",
@@ -311,4 +308,63 @@ fn seeded(seed: u64, what: &str, step: usize) -> ChaCha8Rng {
         *slot = byte;
     }
     ChaCha8Rng::from_seed(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{People, domains_by_name, tensor_to_images};
+
+    fn pool(attacks_per_face: usize) -> TripletPool {
+        let Ok(People::Synthetic(faces)) = People::synthetic(4, 3) else {
+            panic!("synthetic people are drawn from the bundled model");
+        };
+        let domains = domains_by_name(&["sim-C".to_owned(), "sim-I".to_owned()]).unwrap();
+        let settings = TripletSettings {
+            attacks_per_face,
+            size: 32,
+            seed: 1,
+        };
+        TripletPool::simulate(&faces, &domains, settings).unwrap()
+    }
+
+    #[test]
+    fn a_triplet_is_a_face_its_attack_and_another_of_the_same_style_as_captured() {
+        let pool = pool(8);
+        let batch = pool.batch(16, 0, &Device::default());
+        let [live, target, style] =
+            [batch.content, batch.target, batch.style].map(tensor_to_images);
+        for ((live, target), style) in live.iter().zip(&target).zip(&style) {
+            let find = |image: &RgbImage| pool.attacks.iter().find(|attack| attack.image == *image);
+            let (attack, other) = (find(target).unwrap(), find(style).unwrap());
+            assert!(pool.live[attack.live] == *live);
+            assert_eq!(attack.style, other.style);
+            assert_ne!(attack.face, other.face);
+        }
+    }
+
+    #[test]
+    fn a_focus_is_kinds_or_styles() {
+        let drawn = |names: &[&str], rate: f64| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let pool = pool(8).with_focus(&names, rate)?;
+            let batch = pool.batch(60, 1, &Device::default());
+            let mut styles: Vec<String> = batch
+                .ids
+                .iter()
+                .map(|id| id.rsplit(' ').next().unwrap().to_owned())
+                .collect();
+            styles.sort_unstable();
+            styles.dedup();
+            Ok::<_, String>(styles)
+        };
+        let one = ["sim-C/replay_oled"];
+        assert_eq!(drawn(&one, 1.0).unwrap(), one);
+        let kind = drawn(&["replay_oled"], 1.0).unwrap();
+        assert_eq!(kind, ["sim-C/replay_oled", "sim-I/replay_oled"]);
+        assert!(drawn(&one, 0.0).unwrap().len() > 8);
+        let error = drawn(&["sim-C/oled"], 1.0).unwrap_err();
+        assert!(error.contains("\"sim-C/oled\""), "{error}");
+        assert!(drawn(&one, 1.5).is_err());
+    }
 }
