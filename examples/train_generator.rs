@@ -55,7 +55,8 @@ struct Arguments {
     /// Generator whose weights are trained further; its style encoder stays.
     #[arg(long)]
     from: Option<PathBuf>,
-    /// Kinds of attack that a part of the triplets is drawn from alone, separated by commas.
+    /// Kinds of attack, or whole styles such as sim-C/replay_oled, that a part of the triplets is drawn from alone,
+    /// separated by commas.
     #[arg(long, value_delimiter = ',')]
     focus: Vec<String>,
     /// That part, 0 to 1.
@@ -77,6 +78,9 @@ struct Arguments {
     /// U-Net: of 32 or of 64 channels before the first halving.
     #[arg(long, value_enum, default_value = "small")]
     network: Network,
+    /// Let the network move the live face to where the attack shows it; a generator of `--from` learns it anew.
+    #[arg(long)]
+    live_warp: bool,
     /// What the U-Net is trained in; weights are 32 bits in each case.
     #[arg(long, value_enum, default_value = "full")]
     precision: PrecisionChoice,
@@ -178,6 +182,9 @@ fn train(pool: &TripletPool, arguments: &Arguments, device: &Device) -> Result<G
         Some(path) => continued(path, pool, device)?,
         None => arguments.network.config(pool.styles().len()).init(device),
     };
+    if arguments.live_warp {
+        generator = generator.with_live_warp();
+    }
     let config = GeneratorTrainingConfig::new(arguments.steps)
         .with_learning_rate(arguments.learning_rate)
         .with_final_learning_rate(arguments.learning_rate / 20.0)

@@ -132,6 +132,18 @@ impl Generator {
         }
     }
 
+    /// The same generator with a network that can learn to move the live face
+    /// ([`UNetConfig::live_warp`]): until it is trained further, its pictures stay the same.
+    pub fn with_live_warp(mut self) -> Self {
+        if !self.config.unet.live_warp {
+            let unet = self.networks.unet;
+            self.networks.unet = unet.with_live_warp(&self.config.unet, &self.device);
+            self.config.unet.live_warp = true;
+            self.null = OnceLock::new();
+        }
+        self
+    }
+
     /// The same generator beside a weaker one of the same styles, smaller or trained for less time, which generation
     /// is guided away from where [`GenerationConfig::weaker_guidance`](crate::GenerationConfig::weaker_guidance) asks.
     /// [`save`](Self::save) does not write it.
@@ -155,6 +167,11 @@ impl Generator {
             weaker: Some(Box::new(weaker)),
             ..self
         })
+    }
+
+    /// What generation may be guided away from.
+    pub fn weaker(&self) -> Option<&Self> {
+        self.weaker.as_deref()
     }
 
     /// Writes weights, configuration and `card` (data, licence, command, seed, training domains) to a

@@ -5,6 +5,7 @@ use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Initializer, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
 
+use super::warp::LiveWarp;
 use super::{GAINS, LevelLayer, Middle, UNet, UNetBlock};
 use crate::block::{ResidualBlockConfig, group_norm};
 use crate::{
@@ -93,6 +94,11 @@ pub struct UNetConfig {
     /// (released)
     #[config(default = false)]
     pub pixel_gains: bool,
+    /// Whether the network also moves the live face to where the attack shows it, by an affine transformation that
+    /// it reads from its middle block, and goes on from there: prints and displays are turned and shrunk before the
+    /// camera. Default: false (released)
+    #[config(default = false)]
+    pub live_warp: bool,
 }
 
 impl UNetConfig {
@@ -144,6 +150,14 @@ impl UNetConfig {
             .with_spread_patch(self.spread_patch)
             .with_spread(self.spread)
             .with_num_groups(self.num_groups)
+    }
+
+    /// For the maps of the middle block.
+    pub(super) fn warp(&self, device: &Device) -> LiveWarp {
+        let levels = self.channel_mult.len();
+        let channels = self.model_channels * self.channel_mult[levels - 1];
+        let side = self.image_size / (self.stem_patch << (levels - 1));
+        LiveWarp::new(channels, side, self.embed_channels, device)
     }
 
     /// Initializes the network on `device`.
@@ -226,6 +240,7 @@ impl UNetConfig {
             fusion: self.fusion(channels, size).init(device),
             block_2: res_block(channels, channels).init(device),
         };
+        let warp = self.live_warp.then(|| self.warp(device));
         let mut decoder = Vec::new();
         for (level, mult) in self.channel_mult.iter().enumerate().rev() {
             let width = self.model_channels * mult;
@@ -252,6 +267,7 @@ impl UNetConfig {
             stem: conv3x3(in_channels, self.model_channels, 1).init(device),
             encoder,
             middle,
+            warp,
             decoder,
             out_norm: group_norm(self.num_groups, channels, device),
             input_scale: self.input_skip.then(|| {

@@ -3,13 +3,14 @@
 
 mod condition;
 mod config;
+mod warp;
 
 use std::ops::Range;
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, Linear};
-use burn::tensor::{Int, Tensor, assert_shape};
+use burn::tensor::{Device, Int, Tensor, assert_shape};
 use fas_kernels::layers::conv2d;
 use fas_kernels::{concat_channels, nearest_2x};
 
@@ -17,6 +18,7 @@ pub use condition::StyleCondition;
 pub use config::{FusionPlacement, LevelChange, UNetConfig};
 
 use self::condition::StyleFeed;
+use self::warp::LiveWarp;
 use crate::block::ResidualBlock;
 use crate::ops::group_norm_silu;
 use crate::precision::{Precision, like};
@@ -88,6 +90,7 @@ pub struct UNet {
     stem: Conv2d,
     encoder: Vec<UNetBlock>,
     middle: Middle,
+    warp: Option<LiveWarp>,
     decoder: Vec<UNetBlock>,
     out_norm: GroupNorm,
     input_scale: Option<Linear>,
@@ -109,6 +112,14 @@ impl UNet {
     /// case, and so is the last layer (as in guided-diffusion).
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// The same network with an untrained transformation of the live face, which changes nothing yet.
+    pub(crate) fn with_live_warp(self, config: &UNetConfig, device: &Device) -> Self {
+        Self {
+            warp: Some(config.warp(device)),
+            ..self
+        }
     }
 
     /// Every STFM, in the order of use.
@@ -195,10 +206,12 @@ impl UNet {
         hidden = style.fuse(&self.middle.fusion, hidden);
         hidden = self.middle.block_2.forward(hidden, embedding.clone());
         observe("middle_block", &hidden);
+        let middle = hidden.clone();
         let images = Images {
             pixels,
             input,
             embedding,
+            moved: None,
         };
         let last_fusion = self
             .decoder
@@ -232,7 +245,13 @@ impl UNet {
             let hidden = skips.pop().expect("pushed above");
             let blocks = unstyled.clone();
             let hidden = self.decode(blocks, hidden, &mut skips, &images, &mut style, observe);
-            outputs.push(self.output(hidden, &images));
+            outputs.push(match &self.warp {
+                Some(warp) => {
+                    let middle = own(middle.clone());
+                    self.output(hidden, &images.warped(warp, middle, self.stem_patch))
+                }
+                None => self.output(hidden, &images),
+            });
         }
         match outputs.len() {
             1 => outputs.remove(0),
@@ -266,6 +285,7 @@ impl UNet {
             pixels,
             input,
             embedding,
+            moved,
         } = images;
         let batch_size = hidden.dims()[0];
         let mut hidden = group_norm_silu(&self.out_norm, like(hidden, pixels));
@@ -277,22 +297,19 @@ impl UNet {
                 + 1.0;
             hidden = Tensor::cat(vec![hidden, input.clone() * scale], 1);
         }
-        let output = channels_to_patches(conv2d(&self.out_conv, hidden), self.stem_patch);
-        if !self.pixel_gains {
-            return output;
+        let mut output = channels_to_patches(conv2d(&self.out_conv, hidden), self.stem_patch);
+        if self.pixel_gains {
+            let [_, channels, height, width] = output.dims();
+            let channels = channels - GAINS;
+            let gains = output.clone().narrow(1, channels, GAINS);
+            let weighted = (gains * pixels.clone()).reshape([batch_size, 2, 3, height, width]);
+            let weighted: Tensor<4> = weighted.sum_dim(1).squeeze_dim(1);
+            output = add_to_noise(output.narrow(1, 0, channels), weighted);
         }
-        let [_, channels, height, width] = output.dims();
-        let channels = channels - GAINS;
-        let gains = output.clone().narrow(1, channels, GAINS);
-        let output = output.narrow(1, 0, channels);
-        let weighted = (gains * pixels.clone()).reshape([batch_size, 2, 3, height, width]);
-        let weighted: Tensor<4> = weighted.sum_dim(1).squeeze_dim(1);
-        if channels == 3 {
-            return output + weighted;
+        match moved {
+            Some(moved) => add_to_noise(output, moved.clone()),
+            None => output,
         }
-        // The variance logits have no gains.
-        let mean = output.clone().narrow(1, 0, 3) + weighted;
-        Tensor::cat(vec![mean, output.narrow(1, 3, channels - 3)], 1)
     }
 }
 
@@ -304,6 +321,34 @@ struct Images {
     input: Tensor<4>,
     /// Of the timesteps.
     embedding: Tensor<2>,
+    /// What moving the live face adds to the output.
+    moved: Option<Tensor<4>>,
+}
+
+impl Images {
+    /// The same with the live faces where `warp` sees them in the `middle` maps.
+    fn warped(&self, warp: &LiveWarp, middle: Tensor<4>, stem_patch: usize) -> Self {
+        let noised = self.pixels.clone().narrow(1, 0, 3);
+        let live = self.pixels.clone().narrow(1, 3, 3);
+        let [live, moved] = warp.forward(middle, &self.embedding, live);
+        let pixels = Tensor::cat(vec![noised, live], 1);
+        Self {
+            input: patches_to_channels(pixels.clone(), stem_patch),
+            pixels,
+            embedding: self.embedding.clone(),
+            moved: Some(moved),
+        }
+    }
+}
+
+/// `output` with `noise` added to its first three channels: variance logits come after them.
+fn add_to_noise(output: Tensor<4>, noise: Tensor<4>) -> Tensor<4> {
+    let channels = output.dims()[1];
+    if channels == 3 {
+        return output + noise;
+    }
+    let mean = output.clone().narrow(1, 0, 3) + noise;
+    Tensor::cat(vec![mean, output.narrow(1, 3, channels - 3)], 1)
 }
 
 #[cfg(test)]
@@ -311,7 +356,7 @@ mod tests {
     use super::*;
     use crate::{StyleEncoderConfig, StyleFusionForm};
     use burn::module::{Module, ModuleMapper, Param};
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::{Distribution, Tolerance};
 
     /// Small changes of every weight: what starts at zero would hide all that is before it.
     struct Awake;
@@ -367,7 +412,13 @@ mod tests {
             .with_mean_patch(6)
             .with_spread_patch(2);
         let small = UNetConfig::small();
-        for (config, widths) in [(released, [64, 64]), (paper, [64, 64]), (small, [64, 96])] {
+        let warped = small.clone().with_live_warp(true);
+        for (config, widths) in [
+            (released, [64, 64]),
+            (paper, [64, 64]),
+            (small, [64, 96]),
+            (warped, [64, 96]),
+        ] {
             let size = config.image_size;
             let unet = config.init(&device).map(&mut Awake);
             let random = |shape: [usize; 4]| {
@@ -429,6 +480,49 @@ mod tests {
             let noise = unet.forward(images.clone(), images, timesteps, &condition);
             assert_eq!(noise.dims(), [2, 3, 64, 64]);
             assert!(unet.num_params() < most_params, "{}", unet.num_params());
+        }
+    }
+
+    #[test]
+    fn the_live_face_is_moved_where_the_transformation_says() {
+        let device = Device::default();
+        let encoder = StyleEncoderConfig::small(3).init(&device);
+        let random =
+            || Tensor::<4>::random([1, 3, 64, 64], Distribution::Uniform(-1.0, 1.0), &device);
+        let (x_t, live) = (random(), random());
+        for out_channels in [3, 6] {
+            let config = UNetConfig::small()
+                .with_out_channels(out_channels)
+                .with_pixel_gains(false);
+            let unet = config.init(&device);
+            let condition = unet.condition(&encoder.features(random()));
+            let run = |unet: &UNet| {
+                let timesteps = Tensor::<1, Int>::from_data([100], &device);
+                unet.forward(x_t.clone(), live.clone(), timesteps, &condition)
+            };
+            // Untrained, it moves nothing.
+            let mut unet = unet.with_live_warp(&config, &device);
+            let strongest: f32 = run(&unet).abs().max().into_scalar();
+            assert!(strongest < 1e-4, "{strongest}");
+            // The last convolution is zero: what is left is the gain of 4 times the difference. A column is 2 / 63
+            // of the face's width from -1 to 1, and a tenth of the output moves.
+            let by_three_columns = [0.0, 0.0, 10.0 * 3.0 * 2.0 / 63.0, 0.0, 0.0, 0.0f32];
+            let warp = unet.warp.as_mut().unwrap();
+            warp.transform.bias = Some(Param::from_data(by_three_columns, &device));
+            let last = live.clone().narrow(3, 63, 1).repeat_dim(3, 3);
+            let moved = Tensor::cat(vec![live.clone().narrow(3, 3, 61), last], 3);
+            let expected = (moved - live.clone()) * 4.0;
+            let output = run(&unet);
+            assert_eq!(output.dims(), [1, out_channels, 64, 64]);
+            output
+                .clone()
+                .narrow(1, 0, 3)
+                .into_data()
+                .assert_approx_eq(&expected.into_data(), Tolerance::<f32>::absolute(1e-3));
+            if out_channels == 6 {
+                let logits: f32 = output.narrow(1, 3, 3).abs().max().into_scalar();
+                assert!(logits == 0.0, "{logits}");
+            }
         }
     }
 
