@@ -232,6 +232,28 @@ fn parts_make_what_the_whole_makes_and_tar_files_survive_a_kill() {
         pixels(&parts) != pixels(&images),
         "guidance does not matter"
     );
+    // Towards the face and away from another generator, both of which the list names.
+    let wide = weights("generator_wide_sim-C_sim-I.safetensors");
+    let guided = [
+        "--batch-size",
+        "1",
+        "--content-guidance",
+        "2",
+        "--weaker",
+        &wide,
+    ];
+    assert_eq!(generate(folder, "guided", &guided).code, 0);
+    let guided = content(&folder.join("guided/images"));
+    assert!(pixels(&parts) != pixels(&guided));
+    let mut rows = csv::Reader::from_path(folder.join("guided/provenance.csv")).unwrap();
+    let names = rows.headers().unwrap().clone();
+    let row = rows.records().next().unwrap().unwrap();
+    let value = |name: &str| &row[names.iter().position(|n| n == name).unwrap()];
+    assert_eq!(value("content_guidance"), "2.0");
+    assert_eq!(value("content_blur"), "5");
+    assert_eq!(value("weaker_guidance"), "1.5");
+    assert_eq!(value("weaker_sha256").len(), 64);
+    assert_ne!(value("weaker_sha256"), value("model_sha256"));
 
     let tar = ["--tar", "3", "--batch-size", "2"];
     assert_eq!(generate(folder, "tar", &tar).code, 0);
@@ -283,6 +305,13 @@ fn leaks_and_misuse_are_refused() {
         "500 lies above 0: the lower one comes first",
     );
     fails(&["--min-identity", "0.3"], 2, "--identity-encoder");
+    fails(&["--weaker-guidance", "2"], 2, "--weaker <SAFETENSORS>");
+    let even = ["--content-guidance", "2", "--content-blur", "4"];
+    fails(&even, 2, "--content-blur: 4 is not an odd number above 1");
+    // The weaker generator may not have seen the target either.
+    let leaking = weights("generator_sim-M_sim-O.safetensors");
+    let seen_by_weaker = "generator_sim-M_sim-O.safetensors was trained on the target domain sim-M";
+    fails(&["--weaker", &leaking], 1, seen_by_weaker);
     let seen = fas(
         folder,
         &[

@@ -35,6 +35,8 @@ Examples:
   fas simulate --synthetic 40 --out benchmark/
   fas generate --manifest benchmark/manifest.csv --target sim-M --out generated/ \\
       --checkpoint examples/weights/generator_sim-C_sim-I.safetensors --style-domains sim-C,sim-I
+  fas generate … --content-guidance 2 --checkpoint examples/weights/generator_wide_sim-C_sim-I.safetensors \\
+      --weaker examples/weights/generator_sim-C_sim-I.safetensors --guidance 1
   fas generate … --pairing cross-attack --variants 2 --max-brisque 60
   fas generate … --shard 3/16 --tar 1000";
 
@@ -186,6 +188,12 @@ impl Generate {
             return Err(CliError::Option {
                 option: "--spacing, --guidance, --content-guidance, --weaker-guidance",
                 reason: "the spacing is a number above 0, each guidance a number".to_owned(),
+            });
+        }
+        if self.content_blur < 3 || self.content_blur.is_multiple_of(2) {
+            return Err(CliError::Option {
+                option: "--content-blur",
+                reason: format!("{} is not an odd number above 1", self.content_blur),
             });
         }
         check_parent(&self.out)?;
