@@ -8,7 +8,7 @@ use fas_classify::experiment::ImageSet;
 use fas_classify::training::picture_batch;
 use fas_data::{Manifest, Sample, Triplet, TripletSampler};
 use fas_diffusion::training::TripletBatch;
-use image::{RgbImage, imageops};
+use image::RgbImage;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -85,7 +85,7 @@ impl Triplets {
         step: usize,
         device: &Device,
     ) -> (Tensor<4>, Tensor<1, Int>) {
-        let mut random = self.random(0, step);
+        let mut random = self.random(step);
         let drawn = (0..count).map(|_| self.attacks[random.random_range(0..self.attacks.len())]);
         let (images, styles): (Vec<&RgbImage>, Vec<i64>) = drawn
             .map(|(at, style)| (self.images[at].as_ref(), style as i64))
@@ -94,21 +94,16 @@ impl Triplets {
         (picture_batch(&images, device), styles)
     }
 
-    /// The triplets of a step: epochs of all targets one after the other; content and target mirrored
-    /// together, half of them.
+    /// The triplets of a step: epochs of all targets one after the other. Not mirrored: the angle of a halftone, the turn
+    /// of a display and the side of a lamp are a style's own.
     pub(super) fn batch(&self, batch_size: usize, step: usize, device: &Device) -> TripletBatch {
-        let mut random = self.random(1, step);
-        let mut columns: [Vec<RgbImage>; 3] = Default::default();
+        let mut columns: [Vec<&RgbImage>; 3] = Default::default();
         let mut ids = Vec::with_capacity(batch_size);
         for triplet in self.triplets(batch_size, step) {
-            let mirrored: bool = random.random();
-            let picture = |at: usize, mirrored: bool| match mirrored {
-                true => imageops::flip_horizontal(self.images[at].as_ref()),
-                false => self.images[at].as_ref().clone(),
-            };
-            columns[0].push(picture(triplet.content, mirrored));
-            columns[1].push(picture(triplet.target, mirrored));
-            columns[2].push(picture(triplet.style, false));
+            let shown = [triplet.content, triplet.target, triplet.style];
+            for (column, at) in columns.iter_mut().zip(shown) {
+                column.push(self.images[at].as_ref());
+            }
             ids.push(self.samples[triplet.target].id.clone());
         }
         let [content, target, style] = columns.map(|images| picture_batch(&images, device));
@@ -132,12 +127,10 @@ impl Triplets {
             .collect()
     }
 
-    fn random(&self, stream: u64, step: usize) -> ChaCha8Rng {
+    fn random(&self, step: usize) -> ChaCha8Rng {
         let mut key = [0u8; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
         key[8..16].copy_from_slice(&(step as u64).to_le_bytes());
-        let mut random = ChaCha8Rng::from_seed(key);
-        random.set_stream(stream);
-        random
+        ChaCha8Rng::from_seed(key)
     }
 }
