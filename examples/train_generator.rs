@@ -78,7 +78,8 @@ struct Arguments {
     /// U-Net: of 32 or of 64 channels before the first halving.
     #[arg(long, value_enum, default_value = "small")]
     network: Network,
-    /// Let the network move the live face to where the attack shows it; a generator of `--from` learns it anew.
+    /// Let the network move the live face to where the attack shows it, as the wide one does; a generator of
+    /// `--from` that does not yet learns it.
     #[arg(long)]
     live_warp: bool,
     /// What the U-Net is trained in; weights are 32 bits in each case.

@@ -136,11 +136,13 @@ impl UNetConfig {
     }
 
     /// [`small`](Self::small) with twice the channels before the first halving and two blocks a level, which is
-    /// where the phase of a halftone or of a display's stripes is decided. 3.6 million parameters.
+    /// where the phase of a halftone or of a display's stripes is decided, and with a live face that it moves to where
+    /// the attack shows it. 3.6 million parameters.
     pub fn wide() -> Self {
         Self::small()
             .with_channel_mult(vec![2, 2, 3])
             .with_num_res_blocks(2)
+            .with_live_warp(true)
     }
 
     fn fusion(&self, channels: usize, size: usize) -> StyleFusionConfig {

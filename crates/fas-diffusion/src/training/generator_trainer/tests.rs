@@ -2,6 +2,8 @@
 
 mod precision;
 
+use std::f32::consts::TAU;
+
 use super::super::TimestepFocus;
 use super::*;
 use crate::{GeneratorConfig, Prediction, StyleEncoderConfig, UNetConfig};
@@ -238,14 +240,59 @@ fn accumulated_parts_take_the_step_of_the_whole_batch() {
 #[test]
 fn gradient_checkpointing_changes_no_bit() {
     let config = GeneratorTrainingConfig::new(3).with_warm_up_steps(1);
-    let start = tiny();
-    let mut kept = trainer(start.clone(), config.clone());
-    let mut again = trainer(start, config.with_gradient_checkpointing(true));
-    for step in 0..2 {
-        kept.step(batch(step)).unwrap();
-        again.step(batch(step)).unwrap();
+    for start in [tiny(), tiny().with_live_warp()] {
+        let mut kept = trainer(start.clone(), config.clone());
+        let recomputing = config.clone().with_gradient_checkpointing(true);
+        let mut again = trainer(start, recomputing);
+        for step in 0..2 {
+            kept.step(batch(step)).unwrap();
+            again.step(batch(step)).unwrap();
+        }
+        assert!(weights(&kept) == weights(&again));
     }
-    assert!(weights(&kept) == weights(&again));
+}
+
+/// Waves of a period of 12 px, drawn anew for each step, and the same turned and shrunk.
+fn turned_waves(step: usize) -> TripletBatch {
+    let device = Device::default();
+    let mut random = seeded(step as u64, "waves");
+    let phases: Vec<f32> = normal_values(&mut random, 2 * 3 * 2);
+    let waves = |turn: f32, scale: f32| {
+        let values: Vec<f32> = (0..2 * 3 * 32 * 32)
+            .map(|at| {
+                let plane = at / 1024;
+                let [y, x] = [at / 32 % 32, at % 32].map(|place| place as f32 - 15.5);
+                let (sin, cos) = turn.sin_cos();
+                let (u, v) = (scale * (cos * x + sin * y), scale * (cos * y - sin * x));
+                let wave = |along: f32, phase: f32| (TAU * (along / 12.0 + phase)).sin();
+                0.5 * wave(u, phases[2 * plane]) + 0.4 * wave(v, phases[2 * plane + 1])
+            })
+            .collect();
+        Tensor::<4>::from_data(TensorData::new(values, [2, 3, 32, 32]), &device)
+    };
+    TripletBatch {
+        content: waves(0.0, 1.0),
+        target: waves(0.12, 1.1),
+        style: Tensor::ones([2, 3, 32, 32], &device),
+        ids: Vec::new(),
+    }
+}
+
+#[test]
+fn a_face_that_moves_is_followed() {
+    let config = GeneratorTrainingConfig::new(100)
+        .with_warm_up_steps(1)
+        .with_learning_rate(3e-3)
+        .with_timestep_power(1.0);
+    let last_losses = |start: Generator| {
+        let mut trainer = trainer(start, config.clone());
+        let losses: Vec<f32> = (0..100)
+            .map(|step| trainer.step(turned_waves(step)).unwrap().loss)
+            .collect();
+        losses[80..].iter().sum::<f32>() / 20.0
+    };
+    let (still, moving) = (last_losses(tiny()), last_losses(tiny().with_live_warp()));
+    assert!(moving < 0.7 * still, "{moving} and {still} without");
 }
 
 #[test]
