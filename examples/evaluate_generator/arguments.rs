@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// People edited into every style.
     #[arg(long, default_value_t = 8)]
     pub(crate) people: usize,
+    /// How many people come before those, so that settings can be chosen on other people than they are measured on.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) skip_people: usize,
     /// Training steps of the independent style classifier.
     #[arg(long, default_value_t = 600)]
     pub(crate) judge_steps: usize,

@@ -32,7 +32,7 @@ impl Column {
 
     pub(crate) fn summary(&self) -> String {
         format!(
-            "{:41} style {:5.1} %  identity {:.3}  BRISQUE {:.1}",
+            "{:66} style {:5.1} %  identity {:.3}  BRISQUE {:.1}",
             self.name,
             100.0 * self.all.style_accuracy,
             self.all.identity,

@@ -9,7 +9,7 @@
 //! Two figures must be good at once: **identity**, the cosine of MobileFaceNet embeddings of live and
 //! generated face, beside what the simulator's own attack on the same person keeps; and **style**, the
 //! share of generated images that an independent classifier, trained on simulated attacks alone,
-//! assigns to the requested style. Writes a page with curves over start step, guidance scale and
+//! assigns to the requested style. Writes a page with curves over start step, guidance scales and
 //! temperature, style by style, and beside it `generator.csv` and `generator.png`.
 
 mod arguments;
@@ -29,7 +29,7 @@ use fas_quality::Brisque;
 use image::RgbImage;
 
 use arguments::{Arguments, SIZE};
-use column::Column;
+use column::{Column, styles_that_meet_the_aims};
 use page::Results;
 use setting::Setting;
 
@@ -51,7 +51,16 @@ fn main() -> Result<(), String> {
         .ok_or("the generator's card names no training_domains")?;
     let domains = domains_by_name(domains.split(','))?;
     let folder = FaceFolder::open(&arguments.faces)?;
-    let test = folder.load(FaceSplit::Test, Some(&arguments.subset), None)?;
+    let mut test = folder.load(FaceSplit::Test, Some(&arguments.subset), None)?;
+    if arguments.skip_people >= test.len() {
+        return Err(format!(
+            "--skip-people {}: {} has {} people",
+            arguments.skip_people,
+            arguments.subset,
+            test.len()
+        ));
+    }
+    test.rotate_left(arguments.skip_people);
     let train = folder.load(FaceSplit::Train, None, Some(2500))?;
     let recogniser = load_recogniser(&arguments.identity_weights, &device)?;
 
@@ -93,9 +102,10 @@ fn main() -> Result<(), String> {
         let sampler = setting.sampler(&arguments);
         let images = edited(&generator, &edits, &sampler, arguments.seed)?;
         let measured = instruments.measure(&edits, &images, &test)?;
-        let name = setting.name(&arguments);
+        let name = setting.name();
         let column = Column::new(name, Some(setting), styles.len(), &edits, &measured);
-        println!("{}", column.summary());
+        let met = styles_that_meet_the_aims(&column, &simulator);
+        println!("{}  {met} of {} styles", column.summary(), styles.len());
         columns.push(column);
         pictures.push(images);
     }

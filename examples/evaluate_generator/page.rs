@@ -53,16 +53,20 @@ impl Results<'_> {
     }
 
     fn csv(&self) -> String {
-        let mut text = String::from("setting,style,people,style_accuracy,identity,brisque\n");
+        let mut text = String::from(
+            "setting,style,people,style_accuracy,identity,brisque,brisque_lowest,brisque_highest\n",
+        );
         for column in std::iter::once(self.simulator).chain(self.columns) {
             for (style, figures) in self.styles.iter().zip(&column.by_style) {
                 text.push_str(&format!(
-                    "\"{}\",{style},{},{:.3},{:.3},{:.1}\n",
+                    "\"{}\",{style},{},{:.3},{:.3},{:.1},{:.1},{:.1}\n",
                     column.name,
                     figures.people,
                     figures.style_accuracy,
                     figures.identity,
-                    figures.brisque
+                    figures.brisque,
+                    figures.brisque_range[0],
+                    figures.brisque_range[1],
                 ));
             }
         }
@@ -96,7 +100,7 @@ impl Results<'_> {
 
     fn report(&self, grid: Grid, curves: Vec<(String, Figure)>) -> Result<Report, ReportError> {
         let arguments = self.arguments;
-        let summary = format!(
+        let mut summary = format!(
             "{} on {} people of {} that it never saw, each into {} styles; DDIM in {} steps to step {}. \
              Cosine between different people: {:.3}.",
             arguments.generator.display(),
@@ -107,6 +111,18 @@ impl Results<'_> {
             arguments.stop_step,
             self.different_people
         );
+        if arguments.skip_people > 0 {
+            summary += &format!(" The first {} people were left out.", arguments.skip_people);
+        }
+        if let Some([low, high]) = arguments.guidance_interval {
+            summary += &format!(" Guidance acts at steps {low} to {high}.");
+        }
+        if let Some(path) = &arguments.weaker {
+            summary += &format!(" The weaker generator is {}.", path.display());
+        }
+        if let Some(temperature) = arguments.regular_temperature {
+            summary += &format!(" Temperature of halftone prints and displays: {temperature}.");
+        }
         let mut page = Report::new("The generator on people it never saw").with_summary(&summary);
         page = page.with_section(
             Section::new("Figures")

@@ -36,22 +36,16 @@ impl Setting {
         settings
     }
 
-    pub(crate) fn name(&self, arguments: &Arguments) -> String {
+    /// Title of its column; what all columns share stands above them.
+    pub(crate) fn name(&self) -> String {
         let mut name = format!("start {}, guidance {}", self.start, self.guidance);
-        if let Some([low, high]) = arguments.guidance_interval {
-            name += &format!(" at {low} to {high}");
-        }
         if self.content_guidance != 1.0 {
-            name += &format!(", content guidance {}", self.content_guidance);
+            name += &format!(", content {}", self.content_guidance);
         }
         if self.weaker_guidance != 1.0 {
-            name += &format!(", weaker guidance {}", self.weaker_guidance);
+            name += &format!(", weaker {}", self.weaker_guidance);
         }
-        name += &format!(", temperature {}", self.temperature);
-        if let Some(temperature) = arguments.regular_temperature {
-            name += &format!(" ({temperature} for regular structures)");
-        }
-        name
+        name + &format!(", temperature {}", self.temperature)
     }
 
     pub(crate) fn sampler(&self, arguments: &Arguments) -> EditSampler {

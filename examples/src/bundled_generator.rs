@@ -12,12 +12,14 @@ use image::RgbImage;
 use crate::generation::{EditSampler, Request, generate};
 use crate::{Captures, LabelledImages, progress};
 
-/// The bundled weights, better ones first: trained on two domains, and used only for targets outside them.
-const BUNDLED: [(&str, &[u8]); 3] = [
-    (
-        "weights/generator_wide_sim-C_sim-I.safetensors",
-        include_bytes!("../weights/generator_wide_sim-C_sim-I.safetensors"),
-    ),
+/// A file of weights: name, bytes.
+type File = (&'static str, &'static [u8]);
+
+const WIDE: File = (
+    "weights/generator_wide_sim-C_sim-I.safetensors",
+    include_bytes!("../weights/generator_wide_sim-C_sim-I.safetensors"),
+);
+const SMALL: [File; 2] = [
     (
         "weights/generator_sim-C_sim-I.safetensors",
         include_bytes!("../weights/generator_sim-C_sim-I.safetensors"),
@@ -27,6 +29,11 @@ const BUNDLED: [(&str, &[u8]); 3] = [
         include_bytes!("../weights/generator_sim-M_sim-O.safetensors"),
     ),
 ];
+
+/// The bundled weights, better ones first, each with those it is guided away from: trained on two domains, and used only
+/// for targets outside them.
+const BUNDLED: [(File, Option<File>); 3] =
+    [(WIDE, Some(SMALL[0])), (SMALL[0], None), (SMALL[1], None)];
 
 /// Which of the bundled generators may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +45,7 @@ pub enum Bundled {
 }
 
 impl Bundled {
-    fn files(self) -> &'static [(&'static str, &'static [u8])] {
+    fn files(self) -> &'static [(File, Option<File>)] {
         match self {
             Self::Best => &BUNDLED,
             Self::Alike => &BUNDLED[1..],
@@ -68,10 +75,19 @@ pub struct Pair {
     pub style: usize,
 }
 
+/// Steps of the sampler for the small generators, and for the wide one, whose steps cost three passes.
+const STEPS: [usize; 2] = [20, 10];
+/// Guidance of the wide generator towards the live face, and away from the small one.
+const WIDE_GUIDANCE: [f64; 2] = [1.5, 1.25];
+
 /// What suits generators trained as briefly as the bundled ones: docs/results.md compares others.
 pub fn bundled_sampler(start: usize, guidance: f64) -> GenerationConfig {
+    sampler_in(STEPS[0], start, guidance)
+}
+
+fn sampler_in(sampling_steps: usize, start: usize, guidance: f64) -> GenerationConfig {
     let steps = DdimConfig::new(start)
-        .with_sampling_steps(20)
+        .with_sampling_steps(sampling_steps)
         .with_spacing_power(2.0)
         .with_stop_step(40);
     GenerationConfig::new(steps.into())
@@ -110,13 +126,20 @@ impl BundledGenerator {
                 None => Ok(Some(chosen)),
             };
         }
-        for (name, bytes) in bundled.files() {
+        let read = |(name, bytes): &File| {
             let loaded = Generator::from_bytes(bytes, Path::new(name), device)
                 .map_err(|error| error.to_string())?;
-            let candidate = Self::new(loaded, (*name).to_owned())?;
-            if seen(&candidate).is_none() {
-                return Ok(Some(candidate));
+            Self::new(loaded, (*name).to_owned())
+        };
+        for (file, weaker) in bundled.files() {
+            let candidate = read(file)?;
+            if seen(&candidate).is_some() {
+                continue;
             }
+            return match weaker {
+                Some(weaker) => candidate.with_weaker(read(weaker)?).map(Some),
+                None => Ok(Some(candidate)),
+            };
         }
         eprintln!(
             "every bundled generator was trained on one of {}, so the rows with generated attacks \
@@ -145,14 +168,31 @@ impl BundledGenerator {
         })
     }
 
+    /// The same generator, guided away from a weaker one of the same domains.
+    fn with_weaker(self, weaker: Self) -> Result<Self, String> {
+        assert_eq!(self.domains, weaker.domains, "it would know other styles");
+        let generator = self.generator.with_weaker(weaker.generator);
+        Ok(Self {
+            generator: generator.map_err(|error| error.to_string())?,
+            ..self
+        })
+    }
+
     /// The sampler that suits it. The small network makes no lattice of a halftone and no stripes of an LCD,
-    /// whatever it begins with: there, more noise would be grain alone.
+    /// whatever it begins with: there, more noise would be grain alone, and guidance has nothing to strengthen.
     pub fn sampler(&self, start: usize, guidance: f64) -> EditSampler {
         let architecture = self.card.get("architecture");
-        let wide = architecture.is_some_and(|name| name.ends_with("GeneratorConfig::wide"));
+        if !architecture.is_some_and(|name| name.ends_with("GeneratorConfig::wide")) {
+            return bundled_sampler(start, guidance).into();
+        }
+        let [content, weaker] = WIDE_GUIDANCE;
+        let config = sampler_in(STEPS[1], start, guidance).with_content_guidance(content);
         EditSampler {
-            regular_temperature: wide.then_some(1.0),
-            ..bundled_sampler(start, guidance).into()
+            config: match self.generator.weaker() {
+                Some(_) => config.with_weaker_guidance(weaker),
+                None => config,
+            },
+            regular_temperature: Some(1.0),
         }
     }
 

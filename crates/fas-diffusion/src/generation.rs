@@ -221,17 +221,15 @@ impl Generator {
             };
             let mut noise = guided.clone().narrow(1, 0, channels);
             let own = conditional.narrow(1, 0, channels);
+            let away = |by: &Self, live: &Tensor<4>, style: &StyleCondition, scale: f64| {
+                let weak = by.predict(&x_t, live, &timestep, style).remove(0);
+                (own.clone() - weak.narrow(1, 0, channels)) * (scale - 1.0)
+            };
             if let Some(blurred) = &blurred {
-                let weak = self
-                    .predict(&x_t, blurred, &timestep, &styles.own)
-                    .remove(0);
-                let weak = weak.narrow(1, 0, channels);
-                noise = noise + (own.clone() - weak) * (config.content_guidance - 1.0);
+                noise = noise + away(self, blurred, &styles.own, config.content_guidance);
             }
             if let Some((weaker, style)) = weaker {
-                let weak = weaker.predict(&x_t, &content, &timestep, style).remove(0);
-                let weak = weak.narrow(1, 0, channels);
-                noise = noise + (own - weak) * (config.weaker_guidance - 1.0);
+                noise = noise + away(weaker, &content, style, config.weaker_guidance);
             }
             let outputs = guided.dims()[1];
             if outputs == channels {
