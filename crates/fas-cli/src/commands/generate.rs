@@ -28,15 +28,17 @@ taken, person of the live face, `synthetic` true, BRISQUE), provenance.csv (all 
 seed, sampler, SHA-256 of the weights, scores, verdict) and the pictures, whose PNG text chunks say
 the same.
 
-The defaults of the sampler suit the small bundled generators, which need a high start step. DiffFAS
+The defaults of the sampler suit the small bundled generators, which need a high start step; the wide one makes
+better attacks with the options that an example below gives it. DiffFAS
 itself: --start-step 250 --steps 25 --spacing 1 --stop-step 0 --temperature 1 --guidance 2
 
 Examples:
   fas simulate --synthetic 40 --out benchmark/
   fas generate --manifest benchmark/manifest.csv --target sim-M --out generated/ \\
       --checkpoint examples/weights/generator_sim-C_sim-I.safetensors --style-domains sim-C,sim-I
-  fas generate … --content-guidance 2 --checkpoint examples/weights/generator_wide_sim-C_sim-I.safetensors \\
-      --weaker examples/weights/generator_sim-C_sim-I.safetensors --guidance 1
+  fas generate … --checkpoint examples/weights/generator_wide_sim-C_sim-I.safetensors --guidance 1 --steps 10 \\
+      --temperature 1 --content-guidance 1.5 --weaker examples/weights/generator_sim-C_sim-I.safetensors \\
+      --weaker-guidance 1.25
   fas generate … --pairing cross-attack --variants 2 --max-brisque 60
   fas generate … --shard 3/16 --tar 1000";
 
