@@ -206,7 +206,7 @@ impl UNet {
         hidden = style.fuse(&self.middle.fusion, hidden);
         hidden = self.middle.block_2.forward(hidden, embedding.clone());
         observe("middle_block", &hidden);
-        let middle = hidden.clone();
+        let warp = self.warp.as_ref().map(|warp| (warp, hidden.clone()));
         let images = Images {
             pixels,
             input,
@@ -245,8 +245,8 @@ impl UNet {
             let hidden = skips.pop().expect("pushed above");
             let blocks = unstyled.clone();
             let hidden = self.decode(blocks, hidden, &mut skips, &images, &mut style, observe);
-            outputs.push(match &self.warp {
-                Some(warp) => {
+            outputs.push(match &warp {
+                Some((warp, middle)) => {
                     let middle = own(middle.clone());
                     self.output(hidden, &images.warped(warp, middle, self.stem_patch))
                 }
