@@ -1,6 +1,8 @@
 //! DiffFAS (ECCV 2024): a diffusion model that turns a bona fide face into a presentation attack in the
 //! style of any attack image.
 
+#[cfg(test)]
+mod awake;
 mod block;
 mod ema;
 mod error;

@@ -1,25 +1,14 @@
 use super::*;
+use crate::awake::Awake;
 use crate::{
     DdpmConfig, DdpmVariance, DpmSolverConfig, GeneratorConfig, Prediction, StyleEncoderConfig,
     UNetConfig,
 };
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tolerance};
 
 fn faces(count: usize, device: &Device) -> Tensor<4> {
     Tensor::random([count, 3, 64, 64], Distribution::Uniform(-1.0, 1.0), device)
-}
-
-/// Small changes of every weight, for networks end in zeros at the start.
-struct Awake;
-
-impl ModuleMapper for Awake {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|tensor| {
-            let change = tensor.random_like(Distribution::Normal(0.0, 0.02));
-            tensor + change
-        })
-    }
 }
 
 fn awake(config: &GeneratorConfig, device: &Device) -> Generator {

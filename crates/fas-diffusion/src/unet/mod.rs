@@ -354,21 +354,10 @@ fn add_to_noise(output: Tensor<4>, noise: Tensor<4>) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::awake::Awake;
     use crate::{StyleEncoderConfig, StyleFusionForm};
-    use burn::module::{Module, ModuleMapper, Param};
+    use burn::module::{Module, Param};
     use burn::tensor::{Distribution, Tolerance};
-
-    /// Small changes of every weight: what starts at zero would hide all that is before it.
-    struct Awake;
-
-    impl ModuleMapper for Awake {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|tensor| {
-                let change = tensor.random_like(Distribution::Normal(0.0, 0.02));
-                tensor + change
-            })
-        }
-    }
 
     #[test]
     fn released_network_has_the_published_size() {
