@@ -170,6 +170,9 @@ impl Arguments {
             let kinds = self.focus.join(",");
             changes.push(("focus", format!("{kinds}: {}", self.focus_rate)));
         }
+        if self.live_warp {
+            changes.push(("live_warp", "true".to_owned()));
+        }
         if let Some(TimestepFocus { from, to, rate }) = self.timesteps {
             changes.push(("timesteps", format!("{from} to {to}: {rate}")));
         }

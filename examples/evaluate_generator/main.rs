@@ -52,10 +52,11 @@ fn main() -> Result<(), String> {
     let domains = domains_by_name(domains.split(','))?;
     let folder = FaceFolder::open(&arguments.faces)?;
     let mut test = folder.load(FaceSplit::Test, Some(&arguments.subset), None)?;
-    if arguments.skip_people >= test.len() {
+    if arguments.skip_people > 0 && arguments.skip_people + arguments.people > test.len() {
         return Err(format!(
-            "--skip-people {}: {} has {} people",
+            "--skip-people {} --people {}: {} has {} people",
             arguments.skip_people,
+            arguments.people,
             arguments.subset,
             test.len()
         ));

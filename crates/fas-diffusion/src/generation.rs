@@ -34,7 +34,7 @@ pub struct GenerationConfig {
     /// Which outputs are guided. Default: the noise (DiffFAS, equation 12)
     #[config(default = "GuidedOutputs::Noise")]
     pub guided_outputs: GuidedOutputs,
-    /// Lowest and highest timestep that guidance acts at, both included, below the schedule's length; at the others
+    /// Lowest and highest timestep that `guidance_scale` acts at, both included, below the schedule's length; at the others
     /// the conditional prediction stands, for one pass of the network instead of two (Kynkäänniemi et al. 2024,
     /// <https://arxiv.org/abs/2404.07724>). Default: all (DiffFAS)
     pub guidance_interval: Option<[usize; 2]>,

@@ -17,7 +17,7 @@ use crate::progress::Progress;
 
 const DETAILS: &str = "\
 Live faces and attack images come from the training split of their manifests, and nothing of the
-target domain is used: neither its faces, nor its styles, nor a generator that was trained on it.
+target domain is used: neither its faces, nor its styles, nor a generator, weaker or not, that was trained on it.
 
 A job that was stopped, by a kill or a full disk too, goes on with the same command, and gives the
 same bytes as one that was not. Noise depends on the seed and the pair alone. With --shard k/n, n

@@ -407,8 +407,10 @@ impl GeneratorTrainer {
         let run = checkpoint::read_run(&folder)?;
         let mut stored = run["configuration"].clone();
         // Fields younger than the checkpoint had their defaults.
-        let defaults =
-            json!({"training": json_of(&GeneratorTrainingConfig::new(self.config.steps))});
+        let defaults = json!({
+            "training": json_of(&GeneratorTrainingConfig::new(self.config.steps)),
+            "generator": {"unet": {"live_warp": false}},
+        });
         complete(&mut stored, &defaults);
         checkpoint::check_configuration(&folder, &stored, &self.configuration())?;
         if let Some(scale) = self.loss_scale.take() {

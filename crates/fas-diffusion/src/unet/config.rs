@@ -96,7 +96,7 @@ pub struct UNetConfig {
     pub pixel_gains: bool,
     /// Whether the network also moves the live face to where the attack shows it, by an affine transformation that
     /// it reads from its middle block, and goes on from there: prints and displays are turned and shrunk before the
-    /// camera. Default: false (released)
+    /// camera. The gain it begins with suits the live-centred prediction. Default: false (released)
     #[config(default = false)]
     pub live_warp: bool,
 }

@@ -267,8 +267,17 @@ impl GenerationJob<'_> {
 
     /// All that decides the pictures, by content and not by path, so that a job may move.
     fn settings(&self) -> Result<Value, JobError> {
-        let config: Value =
+        let mut config: Value =
             serde_json::from_str(&self.config.to_string()).expect("a configuration is JSON");
+        // Guidance that does nothing is none, as in jobs from before there was any.
+        let generation = &self.config.generation;
+        if generation.content_guidance == 1.0 {
+            config["generation"]["content_guidance"] = Value::Null;
+            config["generation"]["content_blur"] = Value::Null;
+        }
+        if generation.weaker_guidance == 1.0 {
+            config["generation"]["weaker_guidance"] = Value::Null;
+        }
         let ids = |samples: &[Sample]| {
             let text: String = samples
                 .iter()

@@ -44,11 +44,13 @@ pub struct Record {
     pub guidance_low: Option<usize>,
     /// Highest timestep that guidance acts at; empty where it acts at all.
     pub guidance_high: Option<usize>,
-    /// Guidance towards the live face.
+    /// Guidance towards the live face; 1 is none.
+    #[serde(default = "no_guidance")]
     pub content_guidance: f64,
     /// Side of the squares that it blurs the face over; empty without it.
     pub content_blur: Option<usize>,
-    /// Guidance away from the weaker generator.
+    /// Guidance away from the weaker generator; 1 is none.
+    #[serde(default = "no_guidance")]
     pub weaker_guidance: f64,
     /// Scale of the noise.
     pub temperature: f64,
@@ -64,6 +66,11 @@ pub struct Record {
     pub synthetic: bool,
     /// Whether it was kept.
     pub verdict: Verdict,
+}
+
+/// Of lines from before there was such guidance.
+fn no_guidance() -> f64 {
+    1.0
 }
 
 /// The file of the finished pictures.
@@ -179,6 +186,23 @@ pub(super) mod tests {
             synthetic: true,
             verdict: Verdict::Kept,
         }
+    }
+
+    #[test]
+    fn a_line_from_before_more_guidance_is_read() {
+        let mut line = serde_json::to_value(record(2)).unwrap();
+        let fields = line.as_object_mut().unwrap();
+        for younger in [
+            "content_guidance",
+            "content_blur",
+            "weaker_guidance",
+            "weaker_sha256",
+        ] {
+            fields.remove(younger).unwrap();
+        }
+        let read: Record = serde_json::from_value(line).unwrap();
+        assert_eq!((read.content_guidance, read.weaker_guidance), (1.0, 1.0));
+        assert_eq!((read.content_blur, read.weaker_sha256), (None, None));
     }
 
     #[test]
