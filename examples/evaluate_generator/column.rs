@@ -16,14 +16,13 @@ pub(crate) struct Column {
 
 impl Column {
     pub(crate) fn new(
-        name: String,
         setting: Option<Setting>,
         num_styles: usize,
         edits: &[Edit],
         measured: &[Measured],
     ) -> Self {
         Self {
-            name,
+            name: setting.map_or("simulator".to_owned(), |setting| setting.name()),
             setting,
             by_style: Figures::by_style(num_styles, edits, measured),
             all: Figures::new(&measured.iter().collect::<Vec<_>>()),

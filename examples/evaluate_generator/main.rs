@@ -87,13 +87,7 @@ fn main() -> Result<(), String> {
 
     let simulated: Vec<RgbImage> = edits.iter().map(|e| e.simulated.clone()).collect();
     let measured = instruments.measure(&edits, &simulated, &test)?;
-    let simulator = Column::new(
-        "simulator".to_owned(),
-        None,
-        styles.len(),
-        &edits,
-        &measured,
-    );
+    let simulator = Column::new(None, styles.len(), &edits, &measured);
     let different_people = instruments.different_people(&edits, &test)?;
     println!("{}", simulator.summary());
     println!("different people: cosine {different_people:.3}");
@@ -103,8 +97,7 @@ fn main() -> Result<(), String> {
         let sampler = setting.sampler(&arguments);
         let images = edited(&generator, &edits, &sampler, arguments.seed)?;
         let measured = instruments.measure(&edits, &images, &test)?;
-        let name = setting.name();
-        let column = Column::new(name, Some(setting), styles.len(), &edits, &measured);
+        let column = Column::new(Some(setting), styles.len(), &edits, &measured);
         let met = styles_that_meet_the_aims(&column, &simulator);
         println!("{}  {met} of {} styles", column.summary(), styles.len());
         columns.push(column);
